@@ -1,0 +1,1 @@
+"""Plant designs: the schema, the loader, and a catalogue of packaged plants."""

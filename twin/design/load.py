@@ -1,0 +1,151 @@
+"""Reading YAML into a schema, with file, line and field of every mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from twin.design.schema import Design, Mistake, mistakes
+from twin.errors import BadInput, BatchtwinError, unknown
+
+Model = TypeVar("Model", bound=BaseModel)
+CATALOGUE = "twin.design.catalogue"
+MAX_BYTES = 2_000_000
+
+
+def packaged(package: str) -> dict[str, Path]:
+    """Names and files of the YAML documents packaged in a folder."""
+    folder = Path(str(resources.files(package)))
+    return {p.stem: p for p in sorted(folder.glob("*.yaml"))}
+
+
+def find(name: str | Path, package: str, kind: str) -> Path:
+    """The file of a packaged name or of a path.
+
+    Raises:
+        BatchtwinError: E102 for an unknown name, with the nearest one; E104 for a folder.
+    """
+    known = packaged(package)
+    if str(name) in known:
+        return known[str(name)]
+    path = Path(name)
+    if path.is_dir():
+        raise BatchtwinError("E104", path=path)
+    if path.exists():
+        return path
+    if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
+        raise BatchtwinError("E103", path=path, problem="no such file")
+    raise unknown(kind, str(name), known)
+
+
+def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], yaml.Node]:
+    """The mapping in a YAML file and its node tree, which knows the lines.
+
+    Raises:
+        BatchtwinError: E103–E105.
+    """
+    if path.is_dir():
+        raise BatchtwinError("E104", path=path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BatchtwinError("E103", path=path, problem=f"larger than {MAX_BYTES // 1_000_000} MB")
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except OSError as error:
+        raise BatchtwinError("E103", path=path, problem=error.strerror or "unreadable") from None
+    except UnicodeDecodeError:
+        raise BatchtwinError("E103", path=path, problem="not UTF-8 text") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise BatchtwinError("E103", path=path, problem=f"{line}{getattr(error, 'problem', None) or 'not YAML'}") from None
+    if not isinstance(data, dict):
+        raise BatchtwinError("E105", path=path, kind=kind)
+    return data, node
+
+
+def line_of(node: yaml.Node | None, place: Iterable[str | int]) -> int:
+    """Line of a field, or of the nearest field around it, counted from 1."""
+    line = node.start_mark.line + 1 if node else 1
+    for key in place:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((k, v) for k, v in node.value if k.value == str(key)), None)
+            if pair is None:
+                continue
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+            line = node.start_mark.line + 1
+    return line
+
+
+def parse(path: Path, kind: str, model: type[Model], data: dict[str, Any], node: yaml.Node,
+          cross_check: Callable[[Model], Iterable[Mistake]] = lambda _: ()) -> Model:  # fmt: skip
+    """Check data against a schema and its cross-check; all mistakes are told at once.
+
+    Raises:
+        BadInput: one E101 line a mistake, each naming file, line and field.
+    """
+    found: list[tuple[tuple[str | int, ...], str, str]] = []
+    result: Model | None = None
+    try:
+        result = model.model_validate(data)
+        found = list(cross_check(result))
+    except ValidationError as error:
+        for e in error.errors():
+            found.append((tuple(e["loc"]), *_plain(e, data)))
+    if found or result is None:
+        raise BadInput(
+            [BatchtwinError("E101", where=f"{path}:{line_of(node, place)}: {_dotted(place)}", problem=p, mend=m) for place, p, m in found]
+        )
+    return result
+
+
+def _dotted(place: Iterable[str | int]) -> str:
+    return ".".join(str(p) for p in place) or "the file"
+
+
+def _plain(error: Any, data: dict[str, Any]) -> tuple[str, str]:
+    """A pydantic error as problem and mend in plain words."""
+    kind, context, value = error["type"], error.get("ctx", {}), error.get("input")
+    shown = repr(value) if isinstance(value, (int, float, str, bool)) else type(value).__name__
+    if kind == "extra_forbidden":
+        return "unknown field", "remove it or correct its name"
+    if kind == "missing":
+        return "missing field", "add it"
+    if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
+        sign = {"greater_than": ">", "greater_than_equal": "≥", "less_than": "<", "less_than_equal": "≤"}[kind]
+        return f"{shown} is out of range", f"give a value {sign} {context[{'>': 'gt', '≥': 'ge', '<': 'lt', '≤': 'le'}[sign]]:g}"
+    if kind == "literal_error":
+        return f"{shown} is not one of the choices", f"choose {context['expected']}"
+    if kind.startswith("union_tag"):
+        return "unknown kind", f"choose {context.get('expected_tags', context.get('discriminator', 'a kind'))}"
+    if kind == "too_short":
+        return "is empty", "give at least one entry"
+    message = error["msg"].removeprefix("Value error, ")
+    problem, _, mend = message.partition("; ")
+    return (f"{problem} (got {shown})" if "got" not in problem and not mend else problem), mend or "correct it"
+
+
+def load_design(name: str | Path) -> Design:
+    """Read a plant design, packaged (`hzs180`) or from a YAML file.
+
+    Raises:
+        BatchtwinError: unknown name, unreadable file, or the list of its mistakes.
+
+    Example:
+        >>> load_design("hzs180").lines["Line1"].mixer.rated_m3
+        3.0
+    """
+    path = find(name, CATALOGUE, "design")
+    data, node = read_yaml(path, "design")
+    if isinstance(data.get("recipes"), str):
+        book = find(data["recipes"], "twin.design.recipes", "recipe book")
+        data["recipes"] = read_yaml(book, "recipe book")[0].get("recipes")
+    return parse(path, "design", Design, data, node, mistakes)

@@ -1,0 +1,175 @@
+"""The plant design: what an engineer writes in YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from twin.equipment.aggregate_bin import AggregateBin
+from twin.equipment.conveyor import Belt
+from twin.equipment.hopper import Hopper
+from twin.equipment.mixer import Mixer
+from twin.equipment.moisture_probe import MoistureProbe
+from twin.equipment.part import Part, figure
+from twin.equipment.silo import Silo
+from twin.equipment.station import Station
+from twin.equipment.tank import Tank
+from twin.equipment.weigher import Weigher
+
+Species = Literal["cement", "fly_ash", "slag", "sand", "stone", "water", "slurry_water", "admixture"]
+
+
+class Title(Part):
+    """A name for people, in both languages."""
+
+    en: str
+    zh: str
+
+
+class Material(Part):
+    """A material that the plant buys and its recipes name."""
+
+    species: Species
+    title: Title
+    supplier: str = "supplier"
+    delivery_t: float = figure(30.0, "t", "one tanker or tipper, 49 t combination less tare (MoT Order 2016 No. 62)", gt=0, le=200)
+    lead_time_h: float = figure(3.0, "h", "purchasing; engineering choice", recalled=True, gt=0, le=240)
+    moisture: float = figure(0.0, "kg/kg dry", "laboratory", ge=0, le=0.25)
+    moisture_sd: float = figure(0.0, "kg/kg dry", "scatter between deliveries; engineering choice", recalled=True, ge=0, le=0.1)
+    rain_moisture: float = figure(0.0, "kg/kg dry per mm/h", "wet deliveries on a rainy day; engineering choice", recalled=True, ge=0, le=0.05)
+    temperature_c: float | None = Field(None, description="delivered temperature; the air's when left out", ge=-20, le=120)
+
+
+class Fleet(Part):
+    """Mixer trucks of the plant."""
+
+    trucks: int = figure(..., "count", "the plant's own", gt=0, le=500)
+    capacity_m3: float = figure(..., "m3", "legal load of a 4-axle truck 6–7.5 m³ (31 t, MoT Order 2016 No. 62)", gt=0, le=20)
+    tare_kg: float = figure(14000.0, "kg", "4-axle mixer truck", recalled=True, gt=0)
+    positioning_s: float = figure(35.0, "s", "drive in and stop under the hopper; engineering choice", recalled=True, ge=0, le=600)
+    residue_kg: float = figure(25.0, "kg", "concrete left in a drum; engineering choice", recalled=True, ge=0, le=1000)
+    washout_kg: float = figure(400.0, "kg", "852 L a truck and day, cart-away.com washout survey, two washes", ge=0, le=5000)
+
+
+class Recipe(Part):
+    """One grade: dry masses per m³ of concrete, by material."""
+
+    grade: str
+    strength_mpa: float = Field(gt=0, le=120, description="characteristic cube strength fcu,k")
+    slump_mm: float = Field(gt=0, le=260)
+    mix_time_s: float = figure(30.0, "s", "GB/T 14902-2012 7.4, least after the last charge", recalled=True, ge=10, le=600)
+    kg_m3: dict[str, float] = Field(min_length=3)
+
+
+class Line(Part):
+    """One production line around one mixer."""
+
+    rated_m3_h: float = figure(..., "m3/h", "maker's model number", gt=0, le=1000)
+    silos: dict[str, Silo] = Field(min_length=1)
+    bins: dict[str, AggregateBin] = Field(min_length=1)
+    tanks: dict[str, Tank] = Field(min_length=1)
+    probes: dict[str, MoistureProbe] = Field(default_factory=dict)
+    weighers: dict[str, Weigher] = Field(min_length=1)
+    belt: Belt
+    waiting_hopper: Hopper
+    mixer: Mixer
+    discharge_hopper: Hopper
+    station: Station = Field(default_factory=Station)
+
+    def material_of(self, source: str) -> str | None:
+        """Material in a silo, bin or tank of this line; None if there is no such source."""
+        for parts in (self.silos, self.bins, self.tanks):
+            if source in parts:
+                return parts[source].material
+        return None
+
+    def materials(self) -> list[str]:
+        """Materials that the line can dose, in the order of its weighers."""
+        names = (self.material_of(f.source) for w in self.weighers.values() for f in w.feeders.values())
+        return list(dict.fromkeys(n for n in names if n))
+
+
+class Design(Part):
+    """A whole plant."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: Title
+    materials: dict[str, Material]
+    lines: dict[str, Line] = Field(min_length=1)
+    fleet: Fleet
+    recipes: list[Recipe] = Field(min_length=1)
+    sources: dict[str, str] = Field(default_factory=dict, description="where the figures of this design come from, by field")
+
+    def recipe(self, grade: str) -> Recipe | None:
+        """The recipe of a grade, None if the plant has none."""
+        return next((r for r in self.recipes if r.grade == grade), None)
+
+
+Mistake = tuple[tuple[str | int, ...], str, str]
+
+
+def mistakes(design: Design) -> Iterator[Mistake]:
+    """What fits the schema and is still wrong: place, problem and mend of each."""
+    for name, material in design.materials.items():
+        if material.moisture and material.species not in ("sand", "stone"):
+            yield ("materials", name, "moisture"), f"{material.species} has no moisture", "give moisture to sand and stone only"
+    for line_name, line in design.lines.items():
+        yield from _line_mistakes(design, line_name, line)
+    grades = [r.grade for r in design.recipes]
+    for i, recipe in enumerate(design.recipes):
+        yield from _recipe_mistakes(design, i, recipe)
+        if grades.index(recipe.grade) != i:
+            yield ("recipes", i, "grade"), f"grade {recipe.grade} stands twice", "keep one of them"
+
+
+def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mistake]:
+    at = ("lines", line_name)
+    kinds = {"silos": ("cement", "fly_ash", "slag"), "bins": ("sand", "stone"), "tanks": ("water", "slurry_water", "admixture")}
+    for group, allowed in kinds.items():
+        for name, part in getattr(line, group).items():
+            material = design.materials.get(part.material)
+            if material is None:
+                yield (*at, group, name, "material"), f"no material '{part.material}'", "add it under materials or name one that stands there"
+            elif material.species not in allowed:
+                yield (*at, group, name, "material"), f"{material.species} does not belong into {group}", f"{group} hold {', '.join(allowed)}"
+    used: set[str] = set()
+    for name, weigher in line.weighers.items():
+        for feeder_name, feeder in weigher.feeders.items():
+            where = (*at, "weighers", name, "feeders", feeder_name)
+            if line.material_of(feeder.source) is None:
+                yield (*where, "source"), f"no silo, bin or tank '{feeder.source}' on this line", "name one that stands there"
+            if feeder_name in used:
+                yield where, f"feeder '{feeder_name}' stands twice on this line", "give each feeder its own name"
+            used.add(feeder_name)
+    for name, probe in line.probes.items():
+        if probe.bin not in line.bins:
+            yield (*at, "probes", name, "bin"), f"no bin '{probe.bin}'", "name a bin of this line"
+    if line.discharge_hopper.capacity_kg < line.mixer.rated_m3 * 2400:
+        yield (*at, "discharge_hopper", "capacity_kg"), "smaller than one batch of the mixer", f"at least {line.mixer.rated_m3 * 2400:.0f}"
+    if line.waiting_hopper.capacity_kg < line.mixer.rated_m3 * 1900:
+        yield (*at, "waiting_hopper", "capacity_kg"), "smaller than the aggregate of one batch", f"at least {line.mixer.rated_m3 * 1900:.0f}"
+
+
+def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake]:
+    at = ("recipes", i)
+    total = sum(recipe.kg_m3.values())
+    if not 1800 <= total <= 2700:
+        yield (*at, "kg_m3"), f"{recipe.grade} adds up to {total:.0f} kg/m³", "ordinary concrete is 1800–2700 kg/m³"
+    for material, kg in recipe.kg_m3.items():
+        if material not in design.materials:
+            yield (*at, "kg_m3", material), f"no material '{material}'", "name one that stands under materials"
+        if kg < 0:
+            yield (*at, "kg_m3", material), f"negative mass {kg:g}", "give 0 or more"
+    for line_name, line in design.lines.items():
+        missing = [m for m, kg in recipe.kg_m3.items() if kg > 0 and m in design.materials and m not in line.materials()]
+        if missing:
+            yield (*at, "kg_m3"), f"{line_name} cannot dose {', '.join(missing)}", "add a feeder for it or leave it out of the recipe"
+        for name, weigher in line.weighers.items():
+            load = sum(recipe.kg_m3.get(m, 0.0) for m in {line.material_of(f.source) for f in weigher.feeders.values()} if m) * line.mixer.rated_m3
+            if load > weigher.capacity_kg:
+                yield (*at, "kg_m3"), f"{recipe.grade} puts {load:.0f} kg on weigher {line_name}.{name}", f"it takes {weigher.capacity_kg:.0f} kg"
+        heaviest = total * line.mixer.rated_m3
+        if heaviest > 1.15 * line.mixer.rated_m3 * 2400:
+            yield (*at, "kg_m3"), f"{recipe.grade} is heavier than the mixer of {line_name} takes ({heaviest:.0f} kg)", "lower the masses or use a larger mixer"

@@ -1,0 +1,76 @@
+"""Time: SimPy owns logistics and events, and one driver moves the plant's kernels on to the next of them.
+
+Time is a whole number of ticks of 10 ms. The engine knows nothing of wall clocks or of controllers: the driver that
+it is given does, and may come back early when something in the plant (a finished load, an alarm) concerns SimPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import simpy
+
+from twin.equipment.part import TICKS_PER_S
+from twin.plant import Plant
+
+Watch = Callable[[], None]
+
+
+def ticks(seconds: float) -> int:
+    """Seconds as ticks, rounded."""
+    return round(seconds * TICKS_PER_S)
+
+
+class Engine:
+    """Couples SimPy's event list with the plant.
+
+    Attributes:
+        plant: the plant.
+        env: SimPy environment whose time is in ticks.
+        watches: called each time the plant has moved on, before SimPy's events at that time.
+        log: `(kind, name, value, text)` of whatever happens, for the event table.
+    """
+
+    def __init__(self, plant: Plant, seed: int, log: Callable[[str, str, float, str], None]) -> None:
+        self.plant = plant
+        self.seed = seed
+        self.env = simpy.Environment(initial_time=0)
+        self.watches: list[Watch] = []
+        self.log = log
+
+    @property
+    def now(self) -> int:
+        """Simulated time, ticks since the start."""
+        return int(self.plant.state.site["tick"][0])
+
+    def rng(self, *entity: int) -> np.random.Generator:
+        """A random stream of its own for one entity: adding one does not disturb the others."""
+        return np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed & 0xFFFFFFFF, *entity])))
+
+    def wait(self, seconds: float) -> simpy.Timeout:
+        """SimPy timeout in seconds."""
+        return self.env.timeout(max(ticks(seconds), 0))
+
+    def run_until(self, tick: int, drive: Callable[[int], None]) -> Iterator[int]:
+        """Advance to a tick; yields the time after each piece, so that the caller may look, pace or stop.
+
+        Args:
+            tick: where to stop.
+            drive: moves the plant on to the given tick or to the first scan at which it wants attention.
+        """
+        self._settle()
+        while self.now < tick:
+            drive(int(min(tick, max(self.env.peek(), self.now + 1))))
+            self._settle()
+            yield self.now
+
+    def _settle(self) -> None:
+        """Bring SimPy to the plant's time and let everything due happen."""
+        now = self.now
+        if now > self.env.now:
+            self.env.run(until=now)
+        for watch in self.watches:
+            watch()
+        while self.env.peek() <= now:
+            self.env.step()

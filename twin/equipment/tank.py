@@ -1,0 +1,95 @@
+"""Tank: fresh water (refilled from the mains by a float valve), slurry water, or admixture."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from twin.equipment.part import Fault, Part, Site, figure
+from twin.jit import njit
+from twin.ledger import ADMIXTURE, WATER, book, total_kg
+from twin.tags import Equipment, parameter, sensor
+
+# --- what it is ---------------------------------------------------------------------------------------
+
+
+class Tank(Part):
+    """Tank above or beside its weigher."""
+
+    material: str
+    holds: Literal["water", "slurry_water", "admixture"]
+    capacity_t: float = figure(..., "t", "layout of the design", gt=0, le=10000)
+    initial_share: float = figure(0.8, "of capacity", "scenario start", ge=0, le=1)
+    mains_kg_s: float = figure(0.0, "kg/s", "float valve on the mains; 0 for none", ge=0, le=500)
+    reorder_share: float = figure(0.4, "of capacity", "purchasing rule", recalled=True, ge=0, le=1)
+
+
+# --- what state it has --------------------------------------------------------------------------------
+
+DTYPE = np.dtype(
+    [
+        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("mains", "i8"), ("spill", "i8"), ("capacity_kg", "f8"), ("mains_kg_s", "f8"),
+        ("filling", "f8"), ("float_stuck", "f8"), ("level_offset", "f8"),
+    ]
+)  # fmt: skip
+
+# --- what it shows ------------------------------------------------------------------------------------
+
+TAGS = (
+    sensor("Level", "level, share of capacity", "液位", "%", 0, 120, 0.1),
+    sensor("Low", "low level switch", "低液位开关"),
+    parameter("Capacity", "capacity", "容量", "kg"),
+)
+LEVEL, LOW, CAPACITY = range(len(TAGS))
+
+# --- how it can fail ----------------------------------------------------------------------------------
+
+FAULTS = (
+    Fault("float-valve-stuck", "float_stuck", 0, 1, 1, "-", ("Level",), "the float valve does not open", "浮球阀卡死"),
+    Fault("level-offset", "level_offset", -100, 100, 20, "%", ("Level",), "the level sensor reads wrong", "液位计偏差"),
+)
+
+REFILL_BELOW, REFILL_UP_TO = 0.85, 0.95
+
+
+# --- how it is put in place ---------------------------------------------------------------------------
+
+
+def build(site: Site, line: int, name: str, cfg: Tank) -> Equipment:
+    """Put a tank in place, part filled."""
+    holder = site.ledger.holder(name)
+    machine = site.table.add(name, "tank", TAGS, cfg.material, values={"Capacity": cfg.capacity_t * 1000})
+    species = ADMIXTURE if cfg.holds == "admixture" else WATER
+    site.ledger.open_with(holder, {species: cfg.capacity_t * 1000 * cfg.initial_share})
+    source = "suppliers" if cfg.holds == "admixture" else "mains"
+    site.place(
+        "tank", name, tag=machine.first, line=line, holder=holder, mains=site.ledger.link(site.ledger.holder(source), holder),
+        spill=site.ledger.link(holder, site.ledger.holder("drain")), capacity_kg=cfg.capacity_t * 1000, mains_kg_s=cfg.mains_kg_s,
+    )  # fmt: skip
+    return machine
+
+
+# --- how it behaves -----------------------------------------------------------------------------------
+
+
+@njit
+def step(t: Any, p: Any, dt_s: float) -> None:
+    """The float valve refills from the mains."""
+    if t.mains_kg_s <= 0.0:
+        return
+    held = total_kg(p.ledger, t.holder)
+    if held < REFILL_BELOW * t.capacity_kg:
+        t.filling = 1.0
+    elif held > REFILL_UP_TO * t.capacity_kg:
+        t.filling = 0.0
+    if t.filling > 0.5 and t.float_stuck < 0.5:
+        book(p.ledger, t.mains, WATER, min(t.mains_kg_s * dt_s, t.capacity_kg - held))
+
+
+@njit
+def sense(t: Any, p: Any) -> None:
+    """Level."""
+    share = 100.0 * total_kg(p.ledger, t.holder) / t.capacity_kg
+    p.io[t.tag + LEVEL] = min(max(share + t.level_offset, 0.0), 120.0)
+    p.io[t.tag + LOW] = 1.0 if share < 10.0 else 0.0

@@ -1,0 +1,72 @@
+"""Errors a user can see: a typed family, each with a code, one clear line and a mend, in two languages.
+
+The texts stand here and nowhere else. `BatchtwinError("E102", name="hzs18", near="hzs180")` renders one
+line; the command line prints it and leaves with `exit_code`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+TEXTS: dict[str, tuple[str, str]] = {
+    "E101": ("{where}: {problem}; {mend}", "{where}：{problem}；{mend}"),
+    "E102": ("no {kind} named '{name}'{near}", "没有名为“{name}”的{kind}{near}"),
+    "E103": ("{path}: cannot be read ({problem}); give a readable YAML file", "{path}：无法读取（{problem}）；请给出可读的 YAML 文件"),
+    "E104": ("{path} is a folder; give a file", "{path} 是文件夹；请给出文件"),
+    "E105": ("{path}: not a mapping; a {kind} file is 'field: value' lines", "{path}：不是映射；{kind}文件应为“字段: 值”"),
+    "E201": ("{path} is no run: {problem}", "{path} 不是运行记录：{problem}"),
+    "E202": ("{path} holds something already; choose another --out or remove it", "{path} 已有内容；请另选 --out 或先删除"),
+    "E203": ("cannot write {path}: {problem}; free space or choose another --out", "无法写入 {path}：{problem}；请腾出空间或另选 --out"),
+    "E301": ("no tag '{name}'{near}", "没有标签“{name}”{near}"),
+    "E302": ("tag {name} is a {direction}; {who} may not write it", "标签 {name} 属于 {direction}；{who} 不得写入"),
+    "E303": ("fault {fault} does not apply to {target}; it applies to {kinds}", "故障 {fault} 不适用于 {target}；适用于 {kinds}"),
+    "E401": ("{problem}; {mend}", "{problem}；{mend}"),
+}  # fmt: skip
+
+
+class BatchtwinError(Exception):
+    """Something the user can mend. `code` names the text, `fields` fill it in.
+
+    Attributes:
+        code: key of `TEXTS`.
+        exit_code: what the command line leaves with (2: wrong input).
+    """
+
+    exit_code = 2
+
+    def __init__(self, code: str, **fields: object) -> None:
+        self.code = code
+        self.fields = fields
+        super().__init__(self.text("en"))
+
+    def text(self, language: str = "en") -> str:
+        """The one-line message in `en` or `zh`."""
+        en, zh = TEXTS[self.code]
+        return (zh if language == "zh" else en).format(**self.fields)
+
+
+class BadInput(BatchtwinError):
+    """Several mistakes found in one file; each is one line."""
+
+    def __init__(self, mistakes: list[BatchtwinError]) -> None:
+        self.mistakes = mistakes
+        super().__init__(mistakes[0].code, **mistakes[0].fields)
+
+    def text(self, language: str = "en") -> str:
+        return "\n".join(m.text(language) for m in getattr(self, "mistakes", []))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """', did you mean X?' for the closest known name, or '' when nothing is close."""
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if not close:
+        folded = {k.casefold(): k for k in known}
+        close = [folded[c] for c in difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)]
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> BatchtwinError:
+    """The error for a name that is not in `known`, with the nearest one suggested."""
+    return BatchtwinError("E102", kind=kind, name=name, near=nearest(name, known))

@@ -1,0 +1,279 @@
+"""The plant as one thing: every machine's state in arrays, and the one function that advances them.
+
+This is the registry of machines: a new one is its file under `equipment/` and its lines here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.design.schema import Design, Line
+from twin.equipment import aggregate_bin, bay, conveyor, feeder, hopper, mixer, moisture_probe, silo, station, tank, weigher
+from twin.equipment.part import SCAN_TICKS, TICK_S, Fault, Site
+from twin.image import Image
+from twin.jit import njit
+from twin.ledger import N_SPECIES, SPECIES, Ledger, residual
+
+# Every kind of machine, and the field of `State` that holds its records.
+KINDS: dict[str, tuple[Any, str]] = {
+    "station": (station, "stations"),
+    "silo": (silo, "silos"),
+    "aggregate_bin": (aggregate_bin, "bins"),
+    "tank": (tank, "tanks"),
+    "moisture_probe": (moisture_probe, "probes"),
+    "feeder": (feeder, "feeders"),
+    "weigher": (weigher, "weighers"),
+    "conveyor": (conveyor, "belts"),
+    "hopper": (hopper, "hoppers"),
+    "mixer": (mixer, "mixers"),
+    "bay": (bay, "bays"),
+}
+
+SITE = np.dtype([("seed", "i8"), ("tick", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8")])
+
+
+class State(NamedTuple):
+    """All that changes in the plant, as kernels take it.
+
+    `io` is the process image; `ring` the transport slots; `belt_feed` what falls on each belt in this step;
+    `scratch` two empty species vectors; `temperature_c` of the species as delivered.
+    """
+
+    site: NDArray[Any]
+    io: NDArray[np.float64]
+    ledger: Ledger
+    ring: NDArray[np.float64]
+    belt_feed: NDArray[np.float64]
+    scratch: NDArray[np.float64]
+    temperature_c: NDArray[np.float64]
+    stations: NDArray[Any]
+    silos: NDArray[Any]
+    bins: NDArray[Any]
+    tanks: NDArray[Any]
+    probes: NDArray[Any]
+    feeders: NDArray[Any]
+    weighers: NDArray[Any]
+    belts: NDArray[Any]
+    hoppers: NDArray[Any]
+    mixers: NDArray[Any]
+    bays: NDArray[Any]
+
+
+class Plant:
+    """A plant built from a design: tag table, process image, ledger and machine states.
+
+    Attributes:
+        design: the design it was built from.
+        image: the process image (with `image.table`).
+        state: arrays that the kernels work on.
+        holders: names of the ledger's holders, by index.
+    """
+
+    def __init__(self, design: Design, seed: int = 0) -> None:
+        self.design = design
+        site = Site()
+        for number, (name, line) in enumerate(design.lines.items()):
+            _place_line(site, design, number, name, line)
+        trucks = [site.ledger.holder(f"Truck{i + 1}") for i in range(design.fleet.trucks)]
+        _place_trucks(site, design, trucks)
+        self.names = site.names
+        self.holders = site.ledger.holders
+        self.table = site.table
+        self.image = Image(site.table)
+        ledger = site.ledger.build()
+        self.links = {(self.holders[a], self.holders[b]): i for i, (a, b) in enumerate(site.ledger.links)}
+        arrays = {field: site.arrays(kind, module.DTYPE) for kind, (module, field) in KINDS.items()}
+        _join_feeders(site, arrays)
+        self.state = State(
+            site=np.array([(seed, 0, 20.0, 0.0)], dtype=SITE), io=self.image.values, ledger=ledger, ring=site.ring(),
+            belt_feed=np.zeros((len(arrays["belts"]), N_SPECIES)), scratch=np.zeros((2, N_SPECIES)),
+            temperature_c=np.full(N_SPECIES, 20.0), **arrays,
+        )  # fmt: skip
+        sense(self.state)
+        self.image.latched[:] = self.image.values
+
+    def record(self, name: str) -> Any:
+        """State record of a machine by its name (a view: writing to it changes the plant)."""
+        machine = self.table.machine(name)
+        field = KINDS[machine.kind][1]
+        return getattr(self.state, field)[self.names[machine.kind].index(name)]
+
+    def link(self, source: str, target: str) -> int:
+        """Number of the ledger link between two holders."""
+        return self.links[source, target]
+
+    def holder(self, name: str) -> int:
+        """Number of a ledger holder."""
+        return self.holders.index(name)
+
+    def residual(self) -> float:
+        """Relative closure of the ledger, see `twin.ledger.residual`."""
+        return residual(self.state.ledger)
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """All arrays of the state, in a fixed order."""
+        s = self.state
+        return [a for field in s for a in (field if isinstance(field, Ledger) else (field,))]
+
+    def hash(self) -> str:
+        """Fingerprint of the whole state, 16 hex digits."""
+        digest = hashlib.sha256()
+        for a in self.arrays():
+            digest.update(np.ascontiguousarray(a).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def faults() -> dict[str, list[tuple[str, Fault]]]:
+    """The fault catalogue: for each fault name, the machine kinds it can befall."""
+    catalogue: dict[str, list[tuple[str, Fault]]] = {}
+    for kind, (module, _) in KINDS.items():
+        for fault in module.FAULTS:
+            catalogue.setdefault(fault.name, []).append((kind, fault))
+    return catalogue
+
+
+def _species(design: Design, material: str) -> str:
+    species = design.materials[material].species
+    return "water" if species == "slurry_water" else species
+
+
+def _place_line(site: Site, design: Design, number: int, name: str, line: Line) -> None:
+    sources: dict[str, tuple[Any, float]] = {}
+    for key, s in line.silos.items():
+        sources[key] = silo.build(site, number, f"{name}.Silo.{key}", s, _species(design, s.material)), s.capacity_t * 1000
+    for key, b in line.bins.items():
+        machine = aggregate_bin.build(site, number, f"{name}.Bin.{key}", b, _species(design, b.material), design.materials[b.material].moisture)
+        sources[key] = machine, b.capacity_t * 1000
+    for key, t in line.tanks.items():
+        sources[key] = tank.build(site, number, f"{name}.Tank.{key}", t), t.capacity_t * 1000
+    for key, probe in line.probes.items():
+        moisture_probe.build(site, number, f"{name}.Probe.{key}", probe, sources[probe.bin][0])
+    holder = site.ledger.holder
+    waiting, drum, below = f"{name}.Hopper.Waiting", f"{name}.Mixer", f"{name}.Hopper.Discharge"
+    first_hopper = 2 * number
+    for key, w in line.weighers.items():
+        to_belt = w.to == "belt"
+        weigher_name = f"{name}.Weigher.{key}"
+        for feeder_key, f in w.feeders.items():
+            source, full_kg = sources[f.source]
+            material = source.material
+            feeder.build(site, f"{name}.Feeder.{feeder_key}", f, source, holder(source.name), full_kg, material,
+                         design.materials[material].species, weigher_name, holder(weigher_name))  # fmt: skip
+        target = f"{name}.Belt" if to_belt else drum
+        weigher.build(site, number, weigher_name, w, holder(target), target, number if to_belt else -1, -1 if to_belt else number)
+    conveyor.build(site, number, f"{name}.Belt", line.belt, first_hopper, holder(waiting), waiting)
+    hopper.build(site, number, waiting, line.waiting_hopper, holder(drum), drum, mixer=number)
+    mixing = mixer.build(site, number, drum, line.mixer, first_hopper + 1, holder(below), below)
+    hopper.build(site, number, below, line.discharge_hopper, holder("ground"), f"{name}.Bay", bay=number)
+    bay.build(site, number, f"{name}.Bay", holder(below), line.materials())
+    station.build(site, f"{name}.Station", line.station, mixing)
+
+
+def _place_trucks(site: Site, design: Design, trucks: list[int]) -> None:
+    """Links of the trucks: loading at each bay, pouring on site, washing out into a slurry tank or the drain."""
+    ledger = site.ledger
+    drains = [f"{line}.Tank.{key}" for line, cfg in design.lines.items() for key, t in cfg.tanks.items() if t.holds == "slurry_water"]
+    for truck in trucks:
+        for line in design.lines:
+            ledger.link(ledger.holder(f"{line}.Hopper.Discharge"), truck)
+        ledger.link(truck, ledger.holder("site"))
+        ledger.link(ledger.holder("mains"), truck)
+        ledger.link(truck, ledger.holder("drain"))
+        for tank_name in drains:
+            ledger.link(truck, ledger.holder(tank_name))
+
+
+def _join_feeders(site: Site, arrays: dict[str, NDArray[Any]]) -> None:
+    """Point each feeder at its weigher, which is placed after it."""
+    machines = {m.name: m for m in site.table.equipment}
+    for i, name in enumerate(site.names["feeder"]):
+        arrays["feeders"]["weigher"][i] = site.names["weigher"].index(machines[name].feeds)
+        arrays["feeders"]["line"][i] = arrays["weighers"]["line"][arrays["feeders"]["weigher"][i]]
+
+
+@njit
+def step(p: Any, ticks: int) -> None:
+    """Advance the plant by a whole number of ticks with one step of the physics.
+
+    Args:
+        p: the plant's `State`.
+        ticks: 1 (10 ms) for the finest step, or a multiple of 10.
+    """
+    dt_s = ticks * TICK_S
+    for k in range(p.stations.shape[0]):
+        s, m = p.stations[k], p.mixers[k].tag
+        station.step(s, p, m + mixer.RUN, m + mixer.DOOR, dt_s)
+    for k in range(p.feeders.shape[0]):
+        f = p.feeders[k]
+        feeder.step(f, p, p.stations[f.line].gates, dt_s)
+    for k in range(p.weighers.shape[0]):
+        w = p.weighers[k]
+        weigher.step(w, p, p.stations[w.line].gates, ticks, dt_s)
+    for k in range(p.belts.shape[0]):
+        b = p.belts[k]
+        conveyor.step(b, p, k, p.stations[b.line].belt, p.stations[b.line].supply, dt_s)
+    for k in range(p.hoppers.shape[0]):
+        h = p.hoppers[k]
+        hopper.step(h, p, p.stations[h.line].gates, dt_s)
+    for k in range(p.mixers.shape[0]):
+        m = p.mixers[k]
+        mixer.step(m, p, p.stations[m.line].run, p.stations[m.line].door, p.stations[m.line].supply, dt_s)
+    p.site[0].tick += ticks
+    # Silos, bins and tanks are slow: a tenth of a second is fine enough.
+    if ticks >= SCAN_TICKS:
+        slow(p, dt_s)
+    elif p.site[0].tick % SCAN_TICKS == 0:
+        slow(p, SCAN_TICKS * TICK_S)
+
+
+@njit
+def slow(p: Any, dt_s: float) -> None:
+    """Stores: silos, bins, tanks."""
+    for k in range(p.silos.shape[0]):
+        silo.step(p.silos[k], p, p.stations[p.silos[k].line].gates, dt_s)
+    for k in range(p.bins.shape[0]):
+        aggregate_bin.step(p.bins[k], p, p.stations[p.bins[k].line].gates, dt_s)
+    for k in range(p.tanks.shape[0]):
+        tank.step(p.tanks[k], p, dt_s)
+
+
+@njit
+def sense(p: Any) -> None:
+    """Let every sensor look at the plant and write what it sees into the process image."""
+    for k in range(p.stations.shape[0]):
+        station.sense(p.stations[k], p)
+    for k in range(p.feeders.shape[0]):
+        feeder.sense(p.feeders[k], p)
+    for k in range(p.weighers.shape[0]):
+        w = p.weighers[k]
+        weigher.sense(w, p, 1.0 if p.mixers[w.line].speed > 0.5 else 0.0)
+    for k in range(p.belts.shape[0]):
+        conveyor.sense(p.belts[k], p)
+    for k in range(p.hoppers.shape[0]):
+        hopper.sense(p.hoppers[k], p)
+    for k in range(p.mixers.shape[0]):
+        mixer.sense(p.mixers[k], p)
+    for k in range(p.bays.shape[0]):
+        bay.sense(p.bays[k], p)
+    for k in range(p.silos.shape[0]):
+        silo.sense(p.silos[k], p)
+    for k in range(p.bins.shape[0]):
+        aggregate_bin.sense(p.bins[k], p)
+    for k in range(p.tanks.shape[0]):
+        tank.sense(p.tanks[k], p)
+    for k in range(p.probes.shape[0]):
+        moisture_probe.sense(p.probes[k], p)
+
+
+@njit
+def steps(p: Any, count: int) -> None:
+    """`count` finest steps of 10 ms."""
+    for _ in range(count):
+        step(p, 1)
+
+
+__all__ = ["KINDS", "SPECIES", "Plant", "State", "faults", "sense", "step", "steps"]
