@@ -122,13 +122,13 @@ def pick_feeder(c: Any, first: int, io: Any) -> int:
 
 
 @njit
-def next_ingredient(d: Any, c: Any, io: Any, net: float, now: int) -> None:
+def next_ingredient(d: Any, c: Any, io: Any, now: int) -> None:
     """Set up the next ingredient that has a target, or end as weighed."""
     while d.ingredient < d.count:
         g = c.ingredients[d.first + d.ingredient]
         target = g.plan_kg[d.batch % RING]
         if target >= 2.0 * d.division_kg:
-            d.tare_kg, d.target_kg, d.redoses = d.tare_kg + net, target, 0
+            d.target_kg, d.redoses = target, 0
             d.feeder = pick_feeder(c, g.feeder, io)
             f = c.feeders[d.feeder]
             io[d.t_feeder], io[d.t_target], io[d.t_redoses] = f.number, target, 0.0
@@ -174,7 +174,10 @@ def scan(d: Any, c: Any, io: Any, now: int) -> None:
 
 @njit
 def tare(d: Any, c: Any, io: Any, gross: float, now: int) -> None:
-    """Average the empty scale."""
+    """Average the empty scale; between two ingredients go on from the last mass."""
+    if d.ingredient > 0:
+        next_ingredient(d, c, io, now)
+        return
     if io[d.gate_closed] < 0.5:
         d.since = now
         return
@@ -182,7 +185,7 @@ def tare(d: Any, c: Any, io: Any, gross: float, now: int) -> None:
     d.readings += 1
     if d.readings >= AVERAGE_SCANS:
         d.tare_kg = d.sum_kg / d.readings
-        next_ingredient(d, c, io, 0.0, now)
+        next_ingredient(d, c, io, now)
 
 
 @njit
@@ -283,12 +286,16 @@ def decide(d: Any, c: Any, io: Any, now: int) -> None:
 
 @njit
 def record(d: Any, c: Any, io: Any, net: float, disposition: int, now: int) -> None:
-    """Publish the weighing; the count of records tells everybody that it is new."""
+    """Publish the weighing; the count of records tells everybody that it is new.
+
+    Target, feeder and re-doses stay as they are for this scan, so that they can be read with the record.
+    """
     d.records += 1
     io[d.t_recorded], io[d.t_disposition], io[d.t_records] = net, disposition, d.records
     io[d.t_no_flow] = 0.0
     d.ingredient += 1
-    next_ingredient(d, c, io, net, now)
+    d.tare_kg += net
+    enter(d, io, TARE, now)
 
 
 @njit

@@ -82,7 +82,12 @@ def train(z: np.ndarray, y: np.ndarray, weight: np.ndarray, rng: np.random.Gener
         return weight @ error**2 + DECAY * size, np.concatenate(slope)
 
     best = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=list(zip(lows, highs)), options={"maxiter": ROUNDS}
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(lows, highs, strict=True)),
+        options={"maxiter": ROUNDS},
     )
     return split(best.x)
 
@@ -167,7 +172,9 @@ def write(units: np.ndarray, linear: np.ndarray) -> None:
     """A Python file and not a data file: the cache of compiled kernels follows the sources."""
     with COEFFICIENTS.open("w") as out:
         out.write('"""Coefficients of twin/kernels/strength.py; written by tools/fit_strength.py, not by hand."""\n\n')
-        out.write("# ruff: noqa: E501\n# fmt: off\nimport numpy as np\n\n# [net, unit, (outer weight, offset, weights)]\n")
+        out.write(
+            "# ruff: noqa: E501\n# fmt: off\nimport numpy as np\n\n# [net, unit, (outer weight, offset, weights)]\n"
+        )
         out.write("UNITS = np.array([\n")
         for net in units:
             lines = ("[" + ", ".join(f"{v:.6g}" for v in unit) + "]" for unit in net)

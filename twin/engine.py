@@ -52,6 +52,15 @@ class Engine:
         """SimPy timeout in seconds."""
         return self.env.timeout(max(ticks(seconds), 0))
 
+    def at(self, tick: int, act: Callable[[], None]) -> None:
+        """Let something happen at a tick (now, if that has passed)."""
+
+        def later() -> Iterator[simpy.Event]:
+            yield self.env.timeout(max(tick - int(self.env.now), 0))
+            act()
+
+        self.env.process(later())  # type: ignore[arg-type]
+
     def run_until(self, tick: int, drive: Callable[[int], None]) -> Iterator[int]:
         """Advance to a tick; yields the time after each piece, so that the caller may look, pace or stop.
 

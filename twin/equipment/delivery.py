@@ -19,7 +19,10 @@ from twin.ledger import SPECIES, WATER, book, total_kg
 
 @dataclass(slots=True)
 class Store:
-    """A silo, yard box or admixture tank as the buyer sees it."""
+    """A silo, yard box or admixture tank as the buyer sees it.
+
+    `before_kg` is what lay in the bin in front of a yard box when the run began: the first to be drawn.
+    """
 
     name: str
     kind: str
@@ -31,6 +34,7 @@ class Store:
     reorder_kg: float
     link: int
     number: int
+    before_kg: float = 0.0
     on_order_kg: float = 0.0
 
 
@@ -48,7 +52,10 @@ class Purchasing:
         self.lots: list[dict[str, Any]] = []
         self.stores = list(self._stores())
         for store in self.stores:
-            self._lot(store, "opening stock", total_kg(engine.plant.state.ledger, store.holder), 0.0)
+            if store.before_kg > 0:
+                self._lot(store, "opening stock", store.before_kg, engine.plant.design.materials[store.material].moisture, 0.0)
+            opening = float(total_kg(engine.plant.state.ledger, store.holder))
+            self._lot(store, "opening stock", opening, engine.plant.design.materials[store.material].moisture, store.before_kg)
         engine.env.process(self._watch())
 
     def _stores(self) -> Generator[Store, None, None]:
@@ -68,7 +75,9 @@ class Purchasing:
                 number += 1
             for key, b in cfg.bins.items():
                 name = f"{line}.Bin.{key}"
-                yield make(name, "yard", f"{name}.Yard", b.material, "Yard", b.yard_capacity_t, b.reorder_share, number)
+                store = make(name, "yard", f"{name}.Yard", b.material, "Yard", b.yard_capacity_t, b.reorder_share, number)
+                store.before_kg = float(total_kg(plant.state.ledger, plant.holder(name)))
+                yield store
                 number += 1
             for key, tank in cfg.tanks.items():
                 if tank.holds == "admixture":
@@ -85,16 +94,21 @@ class Purchasing:
                     self._order(store)
             yield self.engine.wait(self.CHECK_S)
 
-    def _order(self, store: Store) -> None:
+    def arrive(self, name: str) -> None:
+        """Let one more delivery arrive now, whatever the stock."""
+        self._order(next(s for s in self.stores if s.name == name), at_once=True)
+
+    def _order(self, store: Store, at_once: bool = False) -> None:
         kg = self.engine.plant.design.materials[store.material].delivery_t * 1000
         store.on_order_kg += kg
-        self.engine.env.process(self._deliver(store, kg, len(self.lots)))
+        self.engine.env.process(self._deliver(store, kg, at_once))
 
-    def _deliver(self, store: Store, kg: float, count: int) -> Generator[simpy.Event, Any, None]:
+    def _deliver(self, store: Store, kg: float, at_once: bool) -> Generator[simpy.Event, Any, None]:
         engine, plant = self.engine, self.engine.plant
         material = plant.design.materials[store.material]
         rng = engine.rng(11, store.number, int(engine.env.now))
-        yield engine.wait(material.lead_time_h * 3600 * rng.lognormal(0.0, 0.2))
+        lead_s = material.lead_time_h * 3600 * rng.lognormal(0.0, 0.2)
+        yield engine.wait(0.0 if at_once else lead_s)
         while total_kg(plant.state.ledger, store.holder) + kg > 0.98 * store.capacity_kg:
             yield engine.wait(900)
         moisture = self._moisture(material, rng)
@@ -105,7 +119,7 @@ class Purchasing:
             self._lot(store, material.supplier, kg, moisture)
             book(plant.state.ledger, store.link, store.species, kg)
             record["connected"] = 1.0
-            yield engine.wait(kg / record["fill_kg_s"])
+            yield engine.wait(kg / float(record["fill_kg_s"]))
             while record["connected"] > 0.5:
                 yield engine.wait(15)
         else:
@@ -123,11 +137,12 @@ class Purchasing:
         rain = float(self.engine.plant.state.site["rain_mm_h"][0])
         return float(min(max(material.moisture + material.moisture_sd * rng.standard_normal() + material.rain_moisture * rain, 0.001), 0.2))
 
-    def _lot(self, store: Store, supplier: str, kg: float, moisture: float) -> None:
+    def _lot(self, store: Store, supplier: str, kg: float, moisture: float, came_kg: float | None = None) -> None:
+        """Note a lot as the interval that it takes up in all that ever came into the store."""
         ledger = self.engine.plant.state.ledger
-        came = float(ledger.gone[store.holder] + total_kg(ledger, store.holder)) if self.lots and supplier != "opening stock" else 0.0
-        if store.kind == "silo" and supplier != "opening stock":
-            tanker = self.engine.plant.holder(f"{store.name}.Tanker")
-            came += float(total_kg(ledger, tanker))
+        if came_kg is None:
+            came_kg = store.before_kg + float(ledger.gone[store.holder] + total_kg(ledger, store.holder))
+            if store.kind == "silo":
+                came_kg += float(total_kg(ledger, self.engine.plant.holder(f"{store.name}.Tanker")))
         self.lots.append({"lot": len(self.lots) + 1, "store": store.name, "material": store.material, "supplier": supplier, "kg": float(kg),
-                          "moisture": moisture, "arrived_s": self.engine.env.now / TICKS_PER_S, "in_from_kg": came, "in_to_kg": came + float(kg)})  # fmt: skip
+                          "moisture": moisture, "arrived_s": self.engine.env.now / TICKS_PER_S, "in_from_kg": came_kg, "in_to_kg": came_kg + float(kg)})  # fmt: skip

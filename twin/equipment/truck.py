@@ -11,7 +11,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from twin.engine import Engine, ticks
 from twin.equipment.part import TICKS_PER_S
@@ -55,10 +57,12 @@ class Fleet:
 
     Attributes:
         tickets: finished or running deliveries, one dict each, in order of leaving the plant.
-        unassigned: callback that gives the numbers of the batches poured into a truck since the last call.
+        left_m3: volume that has left the plant, as ordered.
+        loads_open: loads taken on that have not left yet.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, poured: NDArray[np.int64]) -> None:
+        """Args: poured: [line], number of batches each mixer has let go; a ticket names the batches of its load by it."""
         self.engine = engine
         plant = engine.plant
         fleet = plant.design.fleet
@@ -70,6 +74,9 @@ class Fleet:
         self.left_m3 = 0.0
         self.loads_open = 0
         self.washed: dict[int, int] = {}
+        self._poured = poured
+        self._assigned = [0] * len(plant.design.lines)
+        self._kept = 0
         io, table = plant.state.io, plant.table
         self._io = io
         self._index = {(b.name, t): table.index(f"{b.name}.Bay.{t}") for b in self.bays
@@ -83,6 +90,14 @@ class Fleet:
         """Take on loads; each becomes a process when it is due."""
         self.loads_open += len(loads)
         self.engine.env.process(self._release(sorted(loads, key=lambda load: load.due_tick)))
+
+    def finished(self, everything: bool = False) -> list[dict[str, Any]]:
+        """Tickets whose trucks have returned since the last call, in the order of their numbers; or all that are left."""
+        end = len(self.tickets) if everything else self._kept
+        while end < len(self.tickets) and self.tickets[end]["returned_s"] is not None:
+            end += 1
+        out, self._kept = self.tickets[self._kept : end], end
+        return out
 
     def _release(self, loads: list[Load]) -> Generator[simpy.Event, Any, None]:
         for load in loads:
@@ -143,8 +158,10 @@ class Fleet:
     def _ticket(self, load: Load, truck: int, bay: Bay, number: int, queued: int, at_bay: int) -> dict[str, Any]:
         holder = self.engine.plant.holder(f"Truck{truck}")
         s = TICKS_PER_S
+        line = self.bays.index(bay)
+        first, self._assigned[line] = self._assigned[line] + 1, int(self._poured[line])
         ticket = {"ticket": len(self.tickets) + 1, "order": load.order, "grade": load.grade, "line": bay.name, "load": number, "truck": truck,
-                  "volume_m3": load.volume_m3, "loaded_kg": float(total_kg(self.engine.plant.state.ledger, holder)), "due_s": load.due_tick / s,
+                  "batch_from": first, "batch_to": self._assigned[line], "volume_m3": load.volume_m3, "loaded_kg": float(total_kg(self.engine.plant.state.ledger, holder)), "due_s": load.due_tick / s,
                   "queued_s": queued / s, "at_bay_s": at_bay / s, "left_s": self.engine.env.now / s, "arrived_s": None, "poured_s": None,
                   "returned_s": None, "poured_kg": None}  # fmt: skip
         self.tickets.append(ticket)

@@ -112,9 +112,7 @@ def strength_mpa(
 
 
 @njit
-def jgj55_strength_mpa(
-    water_binder_ratio: float, fb_mpa: float, alpha_a: float = 0.53, alpha_b: float = 0.20
-) -> float:
+def jgj55_strength_mpa(water_binder_ratio: float, fb_mpa: float, alpha_a: float = 0.53, alpha_b: float = 0.20) -> float:
     """28-day strength by JGJ 55-2011 5.1.1 turned round, MPa: fcu = aa·fb·(B/W − ab), not below 0.
 
     Args:
@@ -163,9 +161,4 @@ def jgj55_binder_strength_mpa(
     binder = cement + slag + fly_ash
     if not binder > 0.0:
         return 0.0
-    return (
-        _fly_ash_factor(100.0 * fly_ash / binder)
-        * _slag_factor(100.0 * slag / binder)
-        * gamma_c
-        * cement_grade_mpa
-    )
+    return _fly_ash_factor(100.0 * fly_ash / binder) * _slag_factor(100.0 * slag / binder) * gamma_c * cement_grade_mpa

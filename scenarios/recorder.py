@@ -1,0 +1,210 @@
+"""The observer: after each scan it looks at plant and image and notes what the run must keep.
+
+It stands outside plant and controller: true masses come from the ledger, what the scale said from the load cell,
+what the controller recorded from its tags. Buffers are emptied by `scenarios.tables`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.equipment import mixer, weigher
+from twin.equipment.part import TICKS_PER_S
+from twin.jit import njit
+from twin.kernels.mixing import concrete_volume_m3, slump_mm, water_binder
+from twin.ledger import N_SPECIES
+from twin.plant import Plant
+
+WEIGHING = np.dtype(
+    [("tick", "i8"), ("line", "i4"), ("weigher", "i4"), ("feeder", "i4"), ("batch", "i8"), ("target_kg", "f8"), ("true_kg", "f8"), ("shown_kg", "f8"),
+     ("recorded_kg", "f8"), ("disposition", "i4"), ("redoses", "i4"), ("scale_error_kg", "f8"), ("faulty", "i4"), ("drawn_from_kg", "f8"), ("drawn_to_kg", "f8")]
+)  # fmt: skip
+
+BATCH = np.dtype(
+    [("tick", "i8"), ("line", "i4"), ("number", "i8"), ("batch", "i8"), ("kg", "f8", N_SPECIES), ("volume_m3", "f8"), ("water_binder", "f8"),
+     ("slump_mm", "f8"), ("temperature_c", "f8"), ("homogeneity", "f8"), ("power_kw", "f8"), ("age_s", "f8"), ("energy_kwh", "f8")]
+)  # fmt: skip
+
+ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
+
+N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW = range(7)
+
+
+class Log(NamedTuple):
+    """The observer's buffers and memory.
+
+    Attributes:
+        counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
+        period: int64 [2], ticks between samples and between rows of the tags table.
+        rows, low, high: float64 [row, tag], mean, least and greatest value of the samples of a row.
+        row_tick: int64 [row], end of each row.
+        watched, alarms: int64, tags whose change hands control back; alarm tags.
+        last: float64, their last values, watched first.
+        base_kg: true mass on each weigher when its present ingredient began.
+        records: records seen of each weigher.
+        drawn_kg: what had left each feeder's source at its last record.
+        open_door: whether each mixer's door has opened since its last batch.
+        poured: batches discharged by each mixer.
+    """
+
+    counts: NDArray[np.int64]
+    period: NDArray[np.int64]
+    weighings: NDArray[Any]
+    batches: NDArray[Any]
+    alarm_rows: NDArray[Any]
+    rows: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    row_tick: NDArray[np.int64]
+    watched: NDArray[np.int64]
+    alarms: NDArray[np.int64]
+    last: NDArray[np.float64]
+    base_kg: NDArray[np.float64]
+    records: NDArray[np.float64]
+    drawn_kg: NDArray[np.float64]
+    open_door: NDArray[np.float64]
+    poured: NDArray[np.int64]
+
+
+def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Log:
+    """Empty buffers for a plant.
+
+    Args:
+        sample_s: interval of the samples.
+        row_s: interval of the rows in the tags table; a row gathers the samples since the row before.
+    """
+    table, state = plant.table, plant.state
+    watched = [table.index(f"{e.name}.{t}") for e in table.of_kind("bay") for t in ("Accepted", "Done")]
+    alarms = [i for i, t in enumerate(table) if t.alarm]
+    n = len(table)
+    counts = np.zeros(7, np.int64)
+    counts[NEXT_SAMPLE] = counts[NEXT_ROW] = 1
+    many = row_s > sample_s
+    period = np.array([max(round(sample_s * TICKS_PER_S), 1), max(round(row_s * TICKS_PER_S), 1)])
+    counts[NEXT_SAMPLE], counts[NEXT_ROW] = period
+    return Log(
+        counts, period, np.zeros(4096, WEIGHING), np.zeros(512, BATCH), np.zeros(1024, ALARM),
+        np.zeros((rows, n)), np.zeros((rows if many else 1, n)), np.zeros((rows if many else 1, n)), np.zeros(rows, np.int64),
+        np.array(watched, np.int64), np.array(alarms, np.int64), plant.image.values[watched + alarms].copy(), np.zeros(len(state.weighers)),
+        np.zeros(len(state.weighers)), np.array([state.ledger.gone[f["source"]] for f in state.feeders]), np.zeros(len(state.mixers)),
+        np.zeros(len(state.mixers), np.int64),
+    )  # fmt: skip
+
+
+@njit
+def observe(p: Any, log: Any) -> bool:
+    """Look once, after a scan. Returns whether somebody outside the kernels should look too."""
+    tick = p.site[0].tick
+    for k in range(p.weighers.shape[0]):
+        watch_weigher(p, log, k, tick)
+    for k in range(p.mixers.shape[0]):
+        watch_mixer(p, log, k, tick)
+    wake = False
+    n = log.watched.shape[0]
+    for k in range(n):
+        v = p.io[log.watched[k]]
+        if v != log.last[k]:
+            log.last[k] = v
+            wake = True
+    for k in range(log.alarms.shape[0]):
+        v = p.io[log.alarms[k]]
+        if v != log.last[n + k]:
+            log.last[n + k] = v
+            row = log.alarm_rows[log.counts[N_ALARMS]]
+            row.tick, row.tag, row.value = tick, log.alarms[k], v
+            log.counts[N_ALARMS] += 1
+            wake = True
+    if tick >= log.counts[NEXT_SAMPLE]:
+        sample(p, log, tick)
+    c = log.counts
+    full = c[N_WEIGHINGS] > log.weighings.shape[0] - 64 or c[N_BATCHES] > log.batches.shape[0] - 8
+    return wake or full or c[N_ALARMS] > log.alarm_rows.shape[0] - 256 or c[N_ROWS] >= log.rows.shape[0] - 1
+
+
+@njit
+def watch_weigher(p: Any, log: Any, k: int, tick: int) -> None:
+    """Note a weighing when the controller has recorded one."""
+    w = p.weighers[k]
+    if p.io[w.tag + weigher.PHASE] < 1.5:  # idle or taring: the next ingredient starts from here
+        log.base_kg[k] = w.mass_kg
+    records = p.io[w.tag + weigher.RECORDS]
+    if records == log.records[k]:
+        return
+    log.records[k] = records
+    row = log.weighings[log.counts[N_WEIGHINGS]]
+    log.counts[N_WEIGHINGS] += 1
+    row.tick, row.line, row.weigher, row.batch = tick, w.line, k, int(p.io[w.tag + weigher.BATCH])
+    row.true_kg, row.shown_kg = w.mass_kg - log.base_kg[k], w.shown_kg
+    log.base_kg[k] = w.mass_kg
+    row.target_kg, row.recorded_kg = p.io[w.tag + weigher.TARGET], p.io[w.tag + weigher.RECORDED]
+    row.disposition, row.redoses = int(p.io[w.tag + weigher.DISPOSITION]), int(p.io[w.tag + weigher.REDOSES])
+    row.scale_error_kg = w.offset + w.drifted_kg + w.drift_kg_s * tick * 0.01
+    f = int(p.io[w.tag + weigher.FEEDER]) - 1
+    row.feeder = f
+    row.faulty = 1 if w.offset != 0.0 or w.drift != 0.0 or w.freeze != 0.0 or w.spike != 0.0 or w.broken != 0.0 or w.leak != 0.0 else 0
+    if 0 <= f < p.feeders.shape[0]:
+        g = p.feeders[f]
+        gone = p.ledger.gone[g.source]
+        row.drawn_from_kg, row.drawn_to_kg = log.drawn_kg[f], gone
+        log.drawn_kg[f] = gone
+        if g.leak != 0.0 or g.stuck != 0.0 or g.arching != 0.0:
+            row.faulty = 2
+
+
+@njit
+def watch_mixer(p: Any, log: Any, k: int, tick: int) -> None:
+    """Note a batch, with its true composition, when the mixer's door begins to open on it."""
+    m = p.mixers[k]
+    if m.door <= 0.0:
+        log.open_door[k] = 0.0
+        return
+    if log.open_door[k] > 0.5 or m.mass_kg < 20.0:
+        return
+    log.open_door[k] = 1.0
+    log.poured[k] += 1
+    row = log.batches[log.counts[N_BATCHES]]
+    log.counts[N_BATCHES] += 1
+    kg = p.ledger.stock[m.holder]
+    for s in range(N_SPECIES):
+        row.kg[s] = kg[s]
+    row.tick, row.line, row.number, row.batch = tick, m.line, log.poured[k], int(p.io[m.tag + mixer.BATCH])
+    row.volume_m3, row.water_binder, row.slump_mm = concrete_volume_m3(kg), water_binder(kg), slump_mm(kg, m.fine_extra)
+    row.temperature_c, row.homogeneity, row.power_kw, row.age_s = m.temp_c, 1.0 - m.unmixed, m.power_kw, m.age_s
+    row.energy_kwh = m.energy_kwh
+
+
+@njit
+def sample(p: Any, log: Any, tick: int) -> None:
+    """Take a sample of every tag into the row under way; close the row when its time is up."""
+    c = log.counts
+    r = c[N_ROWS]
+    n = p.io.shape[0]
+    if log.low.shape[0] == 1:
+        for i in range(n):
+            log.rows[r, i] = p.io[i]
+    elif c[IN_ROW] == 0:
+        for i in range(n):
+            log.rows[r, i] = p.io[i]
+            log.low[r, i] = p.io[i]
+            log.high[r, i] = p.io[i]
+    else:
+        for i in range(n):
+            v = p.io[i]
+            log.rows[r, i] += v
+            log.low[r, i] = min(log.low[r, i], v)
+            log.high[r, i] = max(log.high[r, i], v)
+    c[IN_ROW] += 1
+    c[NEXT_SAMPLE] = (tick // log.period[0] + 1) * log.period[0]
+    if tick >= c[NEXT_ROW]:
+        for i in range(n):
+            log.rows[r, i] /= c[IN_ROW]
+        log.row_tick[r] = tick
+        c[IN_ROW] = 0
+        c[N_ROWS] += 1
+        c[NEXT_ROW] = (tick // log.period[1] + 1) * log.period[1]
+
+
+__all__ = ["ALARM", "BATCH", "Log", "WEIGHING", "log_for", "observe"]

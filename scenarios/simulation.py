@@ -1,0 +1,330 @@
+"""A run: design, scenario, controller and recorder put together and played."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from control.reference import ReferenceController
+from scenarios import tables, weather
+from scenarios.drive import play_batch, play_ticks
+from scenarios.operator import ShiftOperator
+from scenarios.recorder import log_for
+from scenarios.schema import Scenario, load_scenario, loads
+from scenarios.store import RunWriter
+from twin import faults
+from twin.design.schema import Design
+from twin.engine import Engine, ticks
+from twin.equipment.delivery import Purchasing
+from twin.equipment.part import TICKS_PER_S
+from twin.equipment.truck import Fleet
+from twin.errors import BatchtwinError
+from twin.image import Image
+from twin.plant import Plant
+
+LEDGER_S = {"scan": 60, "batch": 3600}  # interval of the ledger table
+
+
+class Controller(Protocol):
+    """What the simulation asks of a controller."""
+
+    scan_ticks: int
+
+    def scan(self, values: NDArray[np.float64], now: int) -> None:
+        """Read and write the image values once; `now` is in ticks of 10 ms."""
+
+
+@dataclass(slots=True)
+class Command:
+    """A wish from outside, latched at the start of a scan and logged with its time."""
+
+    kind: str
+    name: str
+    value: float
+    text: str
+    act: Callable[[], None]
+
+
+class Simulation:
+    """One run of a scenario on a plant.
+
+    Args:
+        scenario: packaged name, path, or a `Scenario`.
+        design: another design than the scenario's own.
+        seed, fidelity, until_s: override what the scenario says; `until_s` is a duration in seconds.
+        out: folder of the run to record; None keeps nothing.
+        controller: the reference controller by default; any object with `scan_ticks` and `scan`. None leaves the
+            actuators to whoever writes them.
+        operator: whether a simulated operator starts the line and answers alarms.
+
+    Raises:
+        BatchtwinError: wrong input; nothing has been written then.
+
+    Example:
+        >>> with Simulation("working-day", until_s=60) as sim:
+        ...     sim.advance(30)
+        ...     sim.image["Line1.Mixer.Running"]
+        True
+    """
+
+    def __init__(self, scenario: str | Path | Scenario, design: str | Path | Design | None = None, *, seed: int | None = None,
+                 fidelity: Literal["scan", "batch"] | None = None, until_s: float | None = None, out: str | Path | None = None,
+                 controller: Controller | Literal["reference"] | None = "reference", operator: bool = True) -> None:  # fmt: skip
+        if isinstance(scenario, Scenario):
+            self.scenario, self.design = scenario, load_design_of(scenario, design)
+        else:
+            self.scenario, self.design = load_scenario(scenario, design)
+        self.seed = self.scenario.seed if seed is None else seed
+        self.fidelity = fidelity or self.scenario.fidelity
+        if self.fidelity == "batch" and controller != "reference":
+            raise BatchtwinError("E401", problem="batch fidelity plays the compiled reference controller only", mend="use fidelity scan")
+        lasts = self.scenario.lasts if until_s is None else until_s
+        if not 0 < lasts <= 400 * 86400:
+            raise BatchtwinError("E401", problem=f"a run of {lasts:g} s", mend="give more than 0 s and at most 400 days")
+        self.end_tick = ticks(lasts)
+        self.plant = Plant(self.design, self.seed)
+        self._events: list[tuple[int, str, str, float, str]] = []
+        self._wishes: deque[Command] = deque()
+        self.engine = Engine(self.plant, self.seed, self._note)
+        self._compose(controller, operator)
+        self.writer = RunWriter(Path(out), self._info()) if out is not None else None
+        self._began = time.monotonic()
+        self._ledger_tick = 0
+        self._lots_kept = self._tickets_kept = self._bad = 0
+        self._closed: dict[str, Any] | None = None
+
+    # --- putting together -----------------------------------------------------------------------------
+
+    def _compose(self, controller: Controller | Literal["reference"] | None, operator: bool) -> None:
+        species = {name: m.species for name, m in self.design.materials.items()}
+        reference = ReferenceController(self.plant.table, species) if controller == "reference" else None
+        self.controller: Controller | None = reference if controller == "reference" else controller  # type: ignore[assignment]
+        self._memory = reference.memory if reference else None
+        row_s = self.scenario.record_s or (1.0 if self.fidelity == "scan" else 60.0)
+        self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(2.0, row_s), row_s)
+        self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
+        self.engine.env.process(weather.play(self.engine, self.scenario))
+        self.purchasing = Purchasing(self.engine)
+        self.fleet = Fleet(self.engine, self._log.poured)
+        self.fleet.add(loads(self.scenario, self.design))
+        if operator:
+            ShiftOperator(self.engine)
+        for plan in self.scenario.faults:
+            fault = faults.resolve(self.plant, plan.fault, plan.target, plan.severity)
+            self.engine.at(self.scenario.tick(plan.at), lambda p=plan, s=fault[1]: faults.inject(self.engine, faults.Injected(p.fault, p.target, s, p.onset, p.lasts)))  # type: ignore[misc]
+        for extra in self.scenario.deliveries:
+            self.engine.at(self.scenario.tick(extra.at), lambda d=extra: self.purchasing.arrive(d.store))  # type: ignore[misc]
+
+    def _info(self) -> dict[str, Any]:
+        from batchtwin import __version__
+
+        return {"version": __version__, "scenario": self.scenario.model_dump(mode="json"), "design": self.design.model_dump(mode="json"),
+                "seed": self.seed, "fidelity": self.fidelity, "lasts_s": self.end_tick / TICKS_PER_S, "resolution": self._tables.resolution,
+                "started": datetime.now().astimezone().isoformat(timespec="seconds")}  # fmt: skip
+
+    # --- looking --------------------------------------------------------------------------------------
+
+    @property
+    def image(self) -> Image:
+        """The process image: `sim.image["Line1.Mixer.Power"]`, in the tag's unit."""
+        return self.plant.image
+
+    @property
+    def tick(self) -> int:
+        """Simulated time, ticks of 10 ms since the start."""
+        return self.engine.now
+
+    @property
+    def time(self) -> datetime:
+        """Simulated wall-calendar time."""
+        return self.scenario.starts + timedelta(seconds=self.tick / TICKS_PER_S)
+
+    @property
+    def m3(self) -> float:
+        """Concrete that has left the plant so far, m³ as ordered."""
+        return self.fleet.left_m3
+
+    @property
+    def alarms(self) -> list[str]:
+        """Names of the alarm tags that are on."""
+        n = len(self._log.watched)
+        return [self.plant.table.tags[i].name for i, v in zip(self._log.alarms, self._log.last[n:], strict=True) if v]
+
+    # --- acting ---------------------------------------------------------------------------------------
+
+    def write(self, name: str, value: float, by: str = "operator") -> None:
+        """Write a tag from outside; it takes effect at the start of the next scan and is logged.
+
+        Raises:
+            BatchtwinError: E301 for an unknown tag, E302 when the tag is not writable.
+        """
+        tag = self.plant.table[name]
+        if tag.direction in ("sensor", "parameter"):
+            raise BatchtwinError("E302", name=name, direction=tag.direction, who=by)
+        index = self.plant.table.index(name)
+
+        def act() -> None:
+            self.plant.state.io[index] = value
+
+        self._wishes.append(Command("write", name, float(value), by, act))
+
+    def inject(self, fault: str, target: str, severity: float | None = None, onset_s: float = 0.0, duration_s: float | None = None) -> None:
+        """Let a fault of the catalogue befall a machine at the next scan.
+
+        Args:
+            fault: name, see `batchtwin list faults`.
+            target: machine, e.g. `Line1.Feeder.Sand1`.
+            severity: in the fault's own unit; its default when None.
+            onset_s: how long it takes to grow; 0 is at once.
+            duration_s: None lasts until `clear`.
+
+        Raises:
+            BatchtwinError: unknown fault or machine, or a severity out of range.
+        """
+        _, value = faults.resolve(self.plant, fault, target, severity)
+        injected = faults.Injected(fault, target, value, onset_s, duration_s)
+        self._wishes.append(Command("inject", target, value, fault, lambda: faults.inject(self.engine, injected)))
+
+    def clear(self, fault: str, target: str) -> None:
+        """End a fault at the next scan."""
+        faults.resolve(self.plant, fault, target, None)
+        self._wishes.append(Command("clear", target, 0.0, fault, lambda: faults.clear(self.engine, fault, target)))
+
+    def advance(self, seconds: float) -> None:
+        """Play on for some simulated seconds, at most to the end of the run."""
+        self._play(min(self.tick + ticks(seconds), self.end_tick), None)
+
+    def run(self, progress: Callable[[Simulation], None] | None = None) -> dict[str, Any]:
+        """Play to the end and close the run.
+
+        Args:
+            progress: called a few times a second of wall time.
+
+        Returns:
+            The outcome, see `outcome`.
+        """
+        self._play(self.end_tick, progress)
+        return self.close("complete")
+
+    def _play(self, until: int, progress: Callable[[Simulation], None] | None) -> None:
+        drive = self._drive_batch if self.fidelity == "batch" else self._drive_scan
+        looked = time.monotonic()
+        for n, _ in enumerate(self.engine.run_until(until, drive)):
+            if n % 64 == 0 or self.fidelity == "scan":
+                now = time.monotonic()
+                if self.writer and self.writer.due():
+                    self._collect()
+                    self.writer.flush()
+                if progress and now - looked > 0.2:
+                    looked = now
+                    progress(self)
+
+    def _latch(self) -> None:
+        while self._wishes:
+            wish = self._wishes.popleft()
+            self._note("command", wish.name, wish.value, f"{wish.kind} {wish.text}")
+            wish.act()
+
+    def _drive_scan(self, until: int) -> None:
+        """Scan by scan until a tick; back early when the observer asks."""
+        state, log, image, controller = self.plant.state, self._log, self.plant.image, self.controller
+        period = controller.scan_ticks if controller else 10
+        site, io = state.site, state.io
+        tick = int(site["tick"][0])
+        while tick < until:
+            if self._wishes:
+                self._latch()
+            if controller and tick % period == 0:
+                controller.scan(io, tick)
+            self._bad += image.latch()
+            count = min(period - tick % period, until - tick)
+            wake = play_ticks(state, log, count)
+            tick += count
+            if wake:
+                self._drained()
+                return
+
+    def _drive_batch(self, until: int) -> None:
+        if self._wishes:
+            self._latch()
+            self._bad += self.plant.image.latch()
+        play_batch(self.plant.state, self._memory, self._log, until)
+        self._drained()
+
+    def _drained(self) -> None:
+        """Empty the observer's buffers before they are full."""
+        c, log = self._log.counts, self._log
+        if c[0] > log.weighings.shape[0] // 2 or c[1] > log.batches.shape[0] // 2 or c[2] > log.alarm_rows.shape[0] // 2 or c[3] >= log.rows.shape[0] - 1:
+            self._collect()
+
+    # --- recording ------------------------------------------------------------------------------------
+
+    def _note(self, kind: str, name: str, value: float, text: str) -> None:
+        self._events.append((self.engine.now, kind, name, value, text))
+
+    def _collect(self) -> None:
+        """Turn everything noted so far into rows of the run's tables."""
+        new = self._tables.drain(self._log)
+        new["events"] = pa.concat_tables([new["events"], tables.events(self._events)])
+        self._events.clear()
+        due = self.tick - self._ledger_tick >= LEDGER_S[self.fidelity] * TICKS_PER_S or self._closed is not None
+        if due:
+            self._ledger_tick = self.tick
+            new["ledger"] = tables.ledger_rows(self.plant, self.tick)
+        new["lots"] = tables.rows(tables.LOT, self.purchasing.lots[self._lots_kept :])
+        self._lots_kept = len(self.purchasing.lots)
+        finished = self.fleet.finished(everything=self._closed is not None)
+        new["deliveries"] = tables.rows(tables.TICKET, finished)
+        if self.writer:
+            for name, rows in new.items():
+                self.writer.append(name, rows)
+
+    def outcome(self, state: str) -> dict[str, Any]:
+        """The closing figures of a run; `m3` as ordered and delivered to the gate, `ledger_residual` relative."""
+        wall = time.monotonic() - self._began
+        return {"run": str(self.writer.path) if self.writer else None, "state": state, "seed": self.seed, "fidelity": self.fidelity,
+                "scenario": self.scenario.name, "design": self.design.name, "m3": round(self.m3, 3), "batches": int(self._log.poured.sum()),
+                "loads": len(self.fleet.tickets), "loads_open": self.fleet.loads_open, "sim_seconds": self.tick / TICKS_PER_S,
+                "wall_seconds": round(wall, 3), "speed": round(self.tick / TICKS_PER_S / max(wall, 1e-9), 1), "ledger_residual": self.plant.residual(),
+                "weighings": self._tables.weighings, "out_of_tolerance": self._tables.out_of_tolerance, "bad_writes": self._bad,
+                "state_hash": self.plant.hash()}  # fmt: skip
+
+    def close(self, state: str = "cut") -> dict[str, Any]:
+        """End the run and its folder. Closing twice does nothing more.
+
+        Returns:
+            The outcome.
+        """
+        if self._closed is None:
+            self._closed = {}
+            self._tables.close_row(self._log, self.tick)
+            self._collect()
+            self._closed = self.outcome(state)
+            if self.writer:
+                self.writer.close(state, self._closed)
+        return self._closed
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close("complete" if self.tick >= self.end_tick and kind is None else "failed" if kind is not None and kind is not KeyboardInterrupt else "cut")
+
+
+def load_design_of(scenario: Scenario, design: str | Path | Design | None) -> Design:
+    """The design given, or the scenario's own."""
+    from twin.design.load import load_design
+
+    return design if isinstance(design, Design) else load_design(design or scenario.design)
+
+

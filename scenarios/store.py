@@ -1,0 +1,144 @@
+"""The run store: a folder with `run.json` and Parquet tables, written as the run goes and safe to be cut off.
+
+Rows are buffered and written as numbered parts, each complete in itself and put in place by a rename; at most a few
+seconds of wall time are ever unwritten. A lock held while writing tells a run that is still going from one that was cut.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twin.errors import BatchtwinError
+
+FLUSH_S = 3.0  # wall seconds between flushes; what a kill can lose, and a little for the write
+FLUSH_BYTES = 64_000_000
+MANY_PARTS = 24
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write a JSON file in one stroke."""
+    part = path.with_suffix(".tmp")
+    part.write_text(json.dumps(data, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    os.replace(part, path)
+
+
+class RunWriter:
+    """Writes one run.
+
+    Args:
+        path: folder of the run; made here, must be new or empty.
+        info: content of `run.json`.
+
+    Raises:
+        BatchtwinError: E202 when the folder is in use, E203 when it cannot be written.
+    """
+
+    def __init__(self, path: Path, info: dict[str, Any]) -> None:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise BatchtwinError("E202", path=path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = open(path / "run.lock", "w")  # noqa: SIM115 - held for the life of the run
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.path = path
+            self.info = info | {"state": "running"}
+            write_json(path / "run.json", self.info)
+        except OSError as error:
+            raise BatchtwinError("E203", path=path, problem=error.strerror or "not writable") from None
+        self._buffer: dict[str, list[pa.Table]] = {}
+        self._parts: dict[str, int] = {}
+        self._bytes = 0
+        self._flushed = time.monotonic()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="run-writer")
+        self._pending: list[Future[None]] = []
+
+    def append(self, table: str, rows: pa.Table) -> None:
+        """Add rows to a table; they reach the disk within `FLUSH_S`."""
+        if rows.num_rows:
+            self._buffer.setdefault(table, []).append(rows)
+            self._bytes += rows.nbytes
+        if self._bytes > FLUSH_BYTES:
+            self.flush()
+
+    def due(self) -> bool:
+        """Is it time for a flush?"""
+        return time.monotonic() - self._flushed > FLUSH_S
+
+    def flush(self, wait: bool = False) -> None:
+        """Hand the buffered rows to the writing thread.
+
+        Raises:
+            BatchtwinError: E203 when an earlier write failed (a full disk, say).
+        """
+        self._flushed = time.monotonic()
+        self._bytes = 0
+        for table, rows in self._buffer.items():
+            number = self._parts[table] = self._parts.get(table, 0) + 1
+            self._pending.append(self._pool.submit(self._write, table, number, rows))
+        self._buffer = {}
+        done = [f for f in self._pending if wait or f.done()]
+        self._pending = [f for f in self._pending if f not in done]
+        for future in done:
+            try:
+                future.result()
+            except OSError as error:
+                raise BatchtwinError("E203", path=self.path, problem=error.strerror or "write failed") from None
+
+    def _write(self, table: str, number: int, rows: list[pa.Table]) -> None:
+        folder = self.path / table
+        folder.mkdir(exist_ok=True)
+        self._write_file(folder / f"part-{number:05d}.parquet", pa.concat_tables(rows))
+
+    def _write_file(self, path: Path, rows: pa.Table) -> None:
+        part = path.with_suffix(".tmp")
+        # Scaled integers change little from row to row: deltas pack them tightly.
+        deltas = {f.name: "DELTA_BINARY_PACKED" for f in rows.schema if pa.types.is_integer(f.type)}
+        pq.write_table(rows, part, compression="zstd", use_dictionary=[f.name for f in rows.schema if pa.types.is_string(f.type)], column_encoding=deltas)
+        os.replace(part, path)
+
+    def close(self, state: str, outcome: dict[str, Any]) -> None:
+        """Write what is left, merge many small parts, and say how the run ended."""
+        self.flush(wait=True)
+        self._pool.shutdown()
+        for table, parts in self._parts.items():
+            if parts > MANY_PARTS:
+                self._merge(table)
+        self.info |= {"state": state, "outcome": outcome}
+        write_json(self.path / "run.json", self.info)
+        self._lock.close()
+        (self.path / "run.lock").unlink(missing_ok=True)
+
+    def _merge(self, table: str) -> None:
+        """One file a table instead of very many; the parts go only when it is in place."""
+        folder = self.path / table
+        parts = sorted(folder.glob("part-*.parquet"))
+        with pq.ParquetFile(parts[0]) as first:
+            schema = first.schema_arrow
+        whole = folder / "whole.tmp"
+        with pq.ParquetWriter(whole, schema, compression="zstd") as writer:
+            for part in parts:
+                writer.write_table(pq.read_table(part))
+        for part in parts:
+            part.unlink()
+        os.replace(whole, folder / "part-00001.parquet")
+
+
+def is_being_written(path: Path) -> bool:
+    """Does a living process hold the run's lock?"""
+    try:
+        with open(path / "run.lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True

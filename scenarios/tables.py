@@ -1,0 +1,189 @@
+"""From the observer's buffers to the run's tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log
+from twin.equipment.part import TICKS_PER_S
+from twin.jit import njit
+from twin.kernels.random import normal
+from twin.kernels.strength import WITHIN_TEST_COV, jgj55_binder_strength_mpa, jgj55_strength_mpa, strength_mpa
+from twin.ledger import CEMENT, FLY_ASH, N_SPECIES, SLAG, SPECIES
+from twin.plant import Plant
+
+# Tolerance of one weighing, share of target (GB/T 14902-2012 7.3 table; recalled, high certainty).
+TOLERANCE = {"cement": 0.02, "fly_ash": 0.02, "slag": 0.02, "sand": 0.03, "stone": 0.03, "water": 0.01, "slurry_water": 0.01, "admixture": 0.01}
+DISPOSITIONS = ("within", "re-dosed", "accepted", "accepted-late")
+
+
+class Tables:
+    """Names and figures that turn a plant's raw rows into tables.
+
+    Attributes:
+        weighings: weighings so far.
+        out_of_tolerance: those whose true mass missed its tolerance.
+    """
+
+    def __init__(self, plant: Plant, many: bool) -> None:
+        self.plant = plant
+        design = plant.design
+        machines = {m.name: m for m in plant.table.equipment}
+        self.weighers = plant.names["weigher"]
+        self.feeders = plant.names["feeder"]
+        self.lines = list(design.lines)
+        self.materials = [machines[f].material for f in self.feeders]
+        self.sources = [machines[f].source for f in self.feeders]
+        self.tolerance = np.array([TOLERANCE[design.materials[m].species] for m in self.materials])
+        self.weighings = self.out_of_tolerance = 0
+        self.recorded = [i for i, t in enumerate(plant.table) if t.direction != "parameter" and ".Recipe." not in t.name]
+        tags = plant.table.tags
+        self.ranged = [i for i in self.recorded if many and tags[i].direction == "sensor" and tags[i].dtype == "float"]
+        self.resolution = {tags[i].name: tags[i].resolution for i in self.recorded}
+        if many:  # a mean of whole numbers is not whole
+            self.resolution = {n: r if r < 1 else 0.01 for n, r in self.resolution.items()}
+            for i in self.ranged:
+                self.resolution[f"{tags[i].name}.min"] = self.resolution[f"{tags[i].name}.max"] = tags[i].resolution
+        self._scale = np.array([self.resolution[tags[i].name] for i in self.recorded])
+        self._range_scale = np.array([tags[i].resolution for i in self.ranged])
+
+    def drain(self, log: Log) -> dict[str, pa.Table]:
+        """Empty the observer's buffers into tables."""
+        c = log.counts
+        out = {"weighings": self._weighings(log.weighings[: c[N_WEIGHINGS]]), "batches": self._batches(log.batches[: c[N_BATCHES]])}
+        alarms = log.alarm_rows[: c[N_ALARMS]]
+        tags = self.plant.table.tags
+        out["events"] = events([(int(a["tick"]), "alarm" if a["value"] else "alarm-end", tags[a["tag"]].name, float(a["value"]), tags[a["tag"]].en) for a in alarms])
+        out["tags"] = self._tags(log)
+        c[N_WEIGHINGS] = c[N_BATCHES] = c[N_ALARMS] = 0
+        if c[N_ROWS] and c[IN_ROW]:  # the row under way moves to the front
+            for a in (log.rows, log.low, log.high):
+                if len(a) > 1:
+                    a[0] = a[c[N_ROWS]]
+        c[N_ROWS] = 0
+        return out
+
+    def close_row(self, log: Log, tick: int) -> None:
+        """End the row of the tags table that is under way, at the end of the run."""
+        c = log.counts
+        if c[IN_ROW]:
+            log.rows[c[N_ROWS]] /= c[IN_ROW]
+            log.row_tick[c[N_ROWS]] = tick
+            c[IN_ROW] = 0
+            c[N_ROWS] += 1
+            c[NEXT_ROW] = tick + 1
+
+    def _tags(self, log: Log) -> pa.Table:
+        n = log.counts[N_ROWS]
+        columns: dict[str, Any] = {"time_s": log.row_tick[:n] / TICKS_PER_S}
+        tags = self.plant.table.tags
+        means = np.rint(log.rows[:n][:, self.recorded] / self._scale).astype(np.int32).T
+        for i, column in zip(self.recorded, np.ascontiguousarray(means), strict=True):
+            columns[tags[i].name] = column
+        for suffix, buffer in ((".min", log.low), (".max", log.high)):
+            if self.ranged:
+                values = np.rint(buffer[:n][:, self.ranged] / self._range_scale).astype(np.int32).T
+                for i, column in zip(self.ranged, np.ascontiguousarray(values), strict=True):
+                    columns[tags[i].name + suffix] = column
+        return pa.table(columns)
+
+    def _weighings(self, w: NDArray[Any]) -> pa.Table:
+        known = (w["feeder"] >= 0) & (w["feeder"] < len(self.feeders))
+        f = np.where(known, w["feeder"], 0)
+        limit = self.tolerance[f] * w["target_kg"]
+        off = w["true_kg"] - w["target_kg"]
+        outside = known & (np.abs(off) > limit + 1e-9)
+        self.out_of_tolerance += int(outside.sum())
+        self.weighings += len(w)
+        return pa.table({
+            "time_s": w["tick"] / TICKS_PER_S, "line": names(w["line"], self.lines), "batch": w["batch"], "weigher": names(w["weigher"], self.weighers),
+            "feeder": names(f, self.feeders), "material": names(f, self.materials), "source": names(f, self.sources), "target_kg": w["target_kg"],
+            "true_kg": w["true_kg"], "shown_kg": w["shown_kg"], "recorded_kg": w["recorded_kg"], "tolerance_kg": limit, "outside": outside,
+            "disposition": names(np.clip(w["disposition"], 0, 3), DISPOSITIONS), "redoses": w["redoses"], "scale_error_kg": w["scale_error_kg"],
+            "cause": names(cause(w, limit, off), CAUSES), "drawn_from_kg": w["drawn_from_kg"], "drawn_to_kg": w["drawn_to_kg"],
+        })  # fmt: skip
+
+    def _batches(self, b: NDArray[Any]) -> pa.Table:
+        strength, formula = np.zeros(len(b)), np.zeros(len(b))
+        strengths(b["kg"], b["volume_m3"], b["tick"], int(self.plant.state.site["seed"][0]), np.zeros(N_SPECIES), strength, formula)
+        columns: dict[str, Any] = {"time_s": b["tick"] / TICKS_PER_S, "line": names(b["line"], self.lines), "number": b["number"], "batch": b["batch"]}
+        columns |= {f"{s}_kg": b["kg"][:, i] for i, s in enumerate(SPECIES)}
+        columns |= {k: b[k] for k in ("volume_m3", "water_binder", "slump_mm", "temperature_c", "homogeneity", "power_kw", "age_s")}
+        return pa.table(columns | {"strength_28d_mpa": strength, "jgj55_28d_mpa": formula})
+
+
+CAUSES = ("", "in-flight", "scale drift or offset", "wrong tare or noise", "faulty scale", "faulty feeder")
+
+
+def cause(w: NDArray[Any], limit: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Why a weighing missed its tolerance, as an index into `CAUSES`; 0 when it did not.
+
+    A fault of the machine comes first; else the larger of what the scale got wrong and what the dosing got wrong.
+    """
+    scale_off = w["recorded_kg"] - w["true_kg"]
+    from_scale = np.abs(scale_off) > 0.5 * np.abs(off)
+    drifted = np.abs(w["scale_error_kg"]) > 0.5 * np.abs(scale_off)
+    why = np.where(from_scale, np.where(drifted, 2, 3), 1)
+    why = np.where(w["faulty"] == 1, 4, np.where(w["faulty"] == 2, 5, why))
+    return np.where(np.abs(off) > limit + 1e-9, why, 0)
+
+
+@njit
+def strengths(kg: Any, volume_m3: Any, tick: Any, seed: int, per: Any, strength: Any, formula: Any) -> None:
+    """28-day strength of each batch: fitted model with within-test scatter, and the JGJ 55 formula.
+
+    Args:
+        kg: float64 [batch, species]; volume_m3, tick: [batch]; per: float64 [species], scratch.
+        strength, formula: float64 [batch], filled in, MPa.
+    """
+    for i in range(kg.shape[0]):
+        for s in range(N_SPECIES):
+            per[s] = kg[i, s] / max(volume_m3[i], 1e-6)
+        true = strength_mpa(per[CEMENT], per[SLAG], per[FLY_ASH], per[5], per[6], 28.0, per[4], per[3])
+        strength[i] = max(true * (1.0 + WITHIN_TEST_COV * normal(seed, 99, tick[i])), 0.0)
+        binder = per[CEMENT] + per[SLAG] + per[FLY_ASH]
+        if binder > 0.0:
+            formula[i] = jgj55_strength_mpa(per[5] / binder, jgj55_binder_strength_mpa(per[CEMENT], per[SLAG], per[FLY_ASH]))
+
+
+def names(index: NDArray[Any], values: tuple[str, ...] | list[str]) -> pa.DictionaryArray:
+    """Numbers as names, dictionary encoded."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.asarray(index, dtype=np.int32)), pa.array(values, pa.string()))
+
+
+def events(rows: list[tuple[int, str, str, float, str]]) -> pa.Table:
+    """Event table from (tick, kind, name, value, text)."""
+    at, kind, name, value, text = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    return pa.table({"time_s": pa.array([t / TICKS_PER_S for t in at], pa.float64()), "kind": pa.array(kind, pa.string()), "name": pa.array(name, pa.string()),
+                     "value": pa.array(value, pa.float64()), "text": pa.array(text, pa.string())})  # fmt: skip
+
+
+def ledger_rows(plant: Plant, tick: int) -> pa.Table:
+    """What moved along each link since the last call; the sums are set back to zero."""
+    moved = plant.state.ledger.moved
+    link, species = np.nonzero(moved)
+    ends = plant.state.ledger.ends[link]
+    table = pa.table({"time_s": np.full(len(link), tick / TICKS_PER_S), "source": names(ends[:, 0], plant.holders), "target": names(ends[:, 1], plant.holders),
+                      "species": names(species, SPECIES), "kg": moved[link, species]})  # fmt: skip
+    moved[:] = 0.0
+    return table
+
+
+TICKET = pa.schema([
+    ("ticket", pa.int64()), ("order", pa.string()), ("grade", pa.string()), ("line", pa.string()), ("load", pa.int64()), ("truck", pa.int64()),
+    ("batch_from", pa.int64()), ("batch_to", pa.int64()), ("volume_m3", pa.float64()), ("loaded_kg", pa.float64()), ("due_s", pa.float64()), ("queued_s", pa.float64()),
+    ("at_bay_s", pa.float64()), ("left_s", pa.float64()), ("arrived_s", pa.float64()), ("poured_s", pa.float64()), ("returned_s", pa.float64()), ("poured_kg", pa.float64()),
+])  # fmt: skip
+LOT = pa.schema([
+    ("lot", pa.int64()), ("store", pa.string()), ("material", pa.string()), ("supplier", pa.string()), ("kg", pa.float64()), ("moisture", pa.float64()),
+    ("arrived_s", pa.float64()), ("in_from_kg", pa.float64()), ("in_to_kg", pa.float64()),
+])  # fmt: skip
+
+
+def rows(schema: pa.Schema, dicts: list[dict[str, Any]]) -> pa.Table:
+    """Dicts as a table of a fixed schema."""
+    return pa.Table.from_pylist(dicts, schema=schema)
