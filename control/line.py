@@ -361,7 +361,7 @@ def mix(n: Any, c: Any, io: Any, now: int) -> None:
     elif n.stage == CLOSING and io[n.door_closed] > 0.5:
         n.mix_batch = 0
         stage(n, WAITING, now)
-    stuck = (n.stage == DISCHARGE or n.stage == CLOSING or n.stage == CHARGING) and since > GATE_TICKS
+    stuck = (n.stage == DISCHARGE or n.stage == CLOSING or n.stage == CHARGING) and now - n.stage_since > GATE_TICKS
     io[n.t_gate] = 1.0 if stuck else 0.0
 
 

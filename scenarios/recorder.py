@@ -43,7 +43,7 @@ class Log(NamedTuple):
         row_tick: int64 [row], end of each row.
         watched, alarms: int64, tags whose change hands control back; alarm tags.
         last: float64, their last values, watched first.
-        base_kg: true mass on each weigher when its present ingredient began.
+        base_kg, base_shown_kg: true mass on each weigher, and what it showed, when its present ingredient began.
         records: records seen of each weigher.
         drawn_kg: what had left each feeder's source at its last record.
         open_door: whether each mixer's door has opened since its last batch.
@@ -63,6 +63,7 @@ class Log(NamedTuple):
     alarms: NDArray[np.int64]
     last: NDArray[np.float64]
     base_kg: NDArray[np.float64]
+    base_shown_kg: NDArray[np.float64]
     records: NDArray[np.float64]
     drawn_kg: NDArray[np.float64]
     open_door: NDArray[np.float64]
@@ -88,7 +89,7 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
     return Log(
         counts, period, np.zeros(4096, WEIGHING), np.zeros(512, BATCH), np.zeros(1024, ALARM),
         np.zeros((rows, n)), np.zeros((rows if many else 1, n)), np.zeros((rows if many else 1, n)), np.zeros(rows, np.int64),
-        np.array(watched, np.int64), np.array(alarms, np.int64), plant.image.values[watched + alarms].copy(), np.zeros(len(state.weighers)),
+        np.array(watched, np.int64), np.array(alarms, np.int64), plant.image.values[watched + alarms].copy(), np.zeros(len(state.weighers)), np.zeros(len(state.weighers)),
         np.zeros(len(state.weighers)), np.array([state.ledger.gone[f["source"]] for f in state.feeders]), np.zeros(len(state.mixers)),
         np.zeros(len(state.mixers), np.int64),
     )  # fmt: skip
@@ -128,17 +129,17 @@ def observe(p: Any, log: Any) -> bool:
 def watch_weigher(p: Any, log: Any, k: int, tick: int) -> None:
     """Note a weighing when the controller has recorded one."""
     w = p.weighers[k]
-    if p.io[w.tag + weigher.PHASE] < 1.5:  # idle or taring: the next ingredient starts from here
-        log.base_kg[k] = w.mass_kg
     records = p.io[w.tag + weigher.RECORDS]
     if records == log.records[k]:
+        if p.io[w.tag + weigher.PHASE] < 1.5:  # idle or taring: the next ingredient starts from here
+            log.base_kg[k], log.base_shown_kg[k] = w.mass_kg, w.shown_kg
         return
     log.records[k] = records
     row = log.weighings[log.counts[N_WEIGHINGS]]
     log.counts[N_WEIGHINGS] += 1
     row.tick, row.line, row.weigher, row.batch = tick, w.line, k, int(p.io[w.tag + weigher.BATCH])
-    row.true_kg, row.shown_kg = w.mass_kg - log.base_kg[k], w.shown_kg
-    log.base_kg[k] = w.mass_kg
+    row.true_kg, row.shown_kg = w.mass_kg - log.base_kg[k], w.shown_kg - log.base_shown_kg[k]
+    log.base_kg[k], log.base_shown_kg[k] = w.mass_kg, w.shown_kg
     row.target_kg, row.recorded_kg = p.io[w.tag + weigher.TARGET], p.io[w.tag + weigher.RECORDED]
     row.disposition, row.redoses = int(p.io[w.tag + weigher.DISPOSITION]), int(p.io[w.tag + weigher.REDOSES])
     row.scale_error_kg = w.offset + w.drifted_kg + w.drift_kg_s * tick * 0.01

@@ -70,7 +70,7 @@ class Run:
 
     def sql(self, query: str) -> pa.Table:
         """Result of a SQL query over the run's tables."""
-        return self.duck.execute(query).to_arrow_table()
+        return self.duck.sql(query).to_arrow_table()
 
     def table(self, name: str) -> pa.Table:
         """A whole table as Arrow.

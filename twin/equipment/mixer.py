@@ -119,7 +119,7 @@ def step(m: Any, p: Any, run: float, door: float, power: float, dt_s: float) -> 
     if m.fed_kg > 0.0 or m.mass_kg > 0.0:
         m.unmixed = unmixed_share(m.unmixed, m.mass_kg, m.fed_kg, m.speed, m.tau_s * (1.0 + 0.5 * m.wear), dt_s)
         m.mass_kg += m.fed_kg
-        m.age_s += dt_s
+        m.age_s = m.age_s * (1.0 - m.fed_kg / m.mass_kg) + dt_s
         m.fed_kg = 0.0
     if m.door != door or m.door > 0.0:
         area = m.door * dt_s
