@@ -20,10 +20,12 @@ WITHIN, REDOSED, ACCEPTED, ACCEPTED_LATE = range(4)
 RING = 8  # batches under way at most, see line.py
 SECOND = 100  # ticks
 
+# While the coarse stream dies away its impact still weighs; the cut-off is not looked for (comparison inhibit time).
+INHIBIT_TICKS = 110
 SETTLE_TICKS = 120  # from shutting the feeder to the first reading that counts
 AVERAGE_SCANS = 5  # readings averaged for a record
 LEARN = 0.3  # share of the last error that the in-flight mass takes over (ctrl.ewma, recalled)
-FINE_AIM_S = 2.2  # how long fine feed shall last
+FINE_AIM_S = 2.6  # how long fine feed shall last
 LATE_TICKS = 60 * SECOND  # an over-tolerance within twice the limit is accepted after this without an answer
 NO_FLOW_TICKS, ALARM_TICKS, SWITCH_TICKS = 3 * SECOND, 8 * SECOND, 20 * SECOND
 
@@ -202,10 +204,10 @@ def feed(d: Any, c: Any, io: Any, net: float, now: int) -> None:
     to_go = d.target_kg - net
     if d.phase == COARSE and to_go <= f.lead_kg:
         enter(d, io, FINE, now)
-    if d.phase == FINE and d.fine_from == 0:
         d.fine_from = now
-    if d.phase == FINE and to_go <= f.inflight_kg or io[d.gross] > d.capacity_kg:
-        if d.since > 0 and now - d.fine_from > 0 and d.target_kg > 1.3 * f.lead_kg:
+    seen = d.fine_from == 0 or now - d.fine_from >= INHIBIT_TICKS
+    if d.phase == FINE and seen and to_go <= f.inflight_kg or io[d.gross] > d.capacity_kg:
+        if d.fine_from > 0:
             # Aim at a fine feed of about two seconds: short enough for the cycle, long enough to be steady.
             off_s = min(max((now - d.fine_from) / SECOND - FINE_AIM_S, -1.0), 2.0)
             f.lead_kg = min(max(f.lead_kg - 0.2 * off_s * f.fine_kg_s, f.fine_kg_s), f.rated_kg_s * 2.0)
