@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from control import reference
-from scenarios.recorder import observe
+from control import dosing, line, stores
+from scenarios import stride
+from scenarios.recorder import observe, watch_weigher
 from twin import plant
-from twin.equipment.part import SCAN_TICKS
+from twin.equipment import feeder, weigher
+from twin.equipment.part import TICK_S, TICKS_PER_S
 from twin.jit import njit
 
 
 @njit
-def play_ticks(p: Any, log: Any, count: int) -> bool:
+def play_ticks(p: Any, log: Any, count: int) -> int:
     """`scan` fidelity: the physics of one scan in steps of 10 ms, then sensors and observer."""
     for _ in range(count):
         plant.step(p, 1)
@@ -21,17 +23,72 @@ def play_ticks(p: Any, log: Any, count: int) -> bool:
 
 
 @njit
-def play_batch(p: Any, c: Any, log: Any, until: int) -> None:
+def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
     """`batch` fidelity: reference control and physics until a tick, or until somebody outside must look.
+
+    The line steps as far as nothing can be decided; within such a step each busy weigher goes on by itself, scan by scan
+    where it must. Stores are looked at once a second. The functions are those of `scan` fidelity, with longer steps.
 
     Args:
         p: the plant's `State`; c: the controller's `Memory`; log: the observer's `Log`.
         until: tick to stop at.
+
+    Returns:
+        What to look at: bits as `observe` gives them.
     """
-    while p.site[0].tick < until:
-        now = p.site[0].tick
-        reference.scan(c, p.io, now)
-        plant.step(p, min(SCAN_TICKS, until - now))
-        plant.sense(p)
-        if observe(p, log):
-            return
+    site = p.site[0]
+    stored = site.tick
+    while site.tick < until:
+        now = site.tick
+        ticks = until - now
+        for k in range(c.lines.shape[0]):
+            line.scan(c.lines[k], c, p.io, now)
+            ticks = min(ticks, stride.of_line(c.lines[k], c, p, k, now))
+        for k in range(p.weighers.shape[0]):
+            weigh_on(p, c, log, k, now + ticks)
+        plant.carry(p, ticks * TICK_S)
+        site.tick = now + ticks
+        plant.sense_line(p)
+        if site.tick - stored >= TICKS_PER_S or site.tick >= until:
+            plant.slow(p, (site.tick - stored) * TICK_S)
+            stored = site.tick
+            plant.sense_stores(p)
+            for k in range(c.stores.shape[0]):
+                stores.scan(c.stores[k], p.io)
+        look = observe(p, log)
+        if look:
+            plant.slow(p, (site.tick - stored) * TICK_S)
+            return look
+    return 0
+
+
+@njit
+def weigh_on(p: Any, c: Any, log: Any, k: int, end: int) -> None:
+    """Take one weigher with its feeders and its program up to a tick, or as near before it as something can happen.
+
+    A weigher that doses is coupled to nothing else; it waits behind the line's time until its next decision is due.
+    """
+    w, d, site = p.weighers[k], c.dosers[k], p.site[0]
+    now = site.tick
+    if (d.phase == dosing.IDLE or d.phase == dosing.WEIGHED) and weigher.calm(w, p):
+        w.at, d.next = end, end
+        return
+    while w.at < end:
+        step = stride.of_doser(d, c, w, w.at)
+        if stride.may_lag(d):
+            if w.at + step > end:
+                break
+        else:
+            step = min(step, end - w.at)
+        site.tick = w.at
+        weigher.dose(w, p, p.stations[w.line].gates, step)
+        w.at += step
+        site.tick = w.at
+        weigher.sense(w, p, p.mixers[w.line].speed)
+        for j in range(w.first_feeder, w.first_feeder + w.feeders):
+            feeder.sense(p.feeders[j], p)
+        if w.at < end:
+            dosing.scan(d, c, p.io, w.at)
+            watch_weigher(p, log, k, w.at)
+    d.next = w.at + stride.of_doser(d, c, w, w.at) if w.at < end else end
+    site.tick = now

@@ -7,7 +7,7 @@ from typing import Any
 
 import simpy
 
-from twin.engine import Engine
+from twin.engine import ALARMS, Engine
 
 REACTION_S = (15.0, 45.0)  # from an alarm to the answer (engineering choice)
 REST_S = 60.0  # before a line is started again after a safe state
@@ -22,7 +22,7 @@ class ShiftOperator:
         self.rng = engine.rng(5)
         self.table = engine.plant.table
         self.busy: set[str] = set()
-        engine.watches.append(self._look)
+        engine.watch(ALARMS, self._look)
         for line in self.table.lines:
             self._press(f"{line}.Station.Start")
 
@@ -36,7 +36,7 @@ class ShiftOperator:
         for line in self.table.lines:
             if line in self.busy:
                 continue
-            if self._shows(f"{line}.Station.State") == 6:  # safe
+            if self._shows(f"{line}.Station.Safe"):
                 self._begin(line, self._restart(line))
             elif any(self._shows(f"{w.name}.OverTolerance") for w in self.table.of_kind("weigher", line)):
                 self._begin(line, self._accept(line))
@@ -52,7 +52,12 @@ class ShiftOperator:
         self._press(f"{line}.Station.Confirm")
         yield self.engine.wait(1)
         self._press(f"{line}.Station.Confirm", 0.0)
+        self._free(line)
+
+    def _free(self, line: str) -> None:
+        """Done with one answer; look whether there is more to do."""
         self.busy.discard(line)
+        self._look()
 
     def _restart(self, line: str) -> Generator[simpy.Event, Any, None]:
         """Wait until the cause is gone, reset the protection, start again."""
@@ -65,4 +70,4 @@ class ShiftOperator:
         self.engine.log("operator", f"{line}.Station.Start", 1.0, "starts the line again")
         self._press(f"{line}.Station.Start")
         yield self.engine.wait(10)
-        self.busy.discard(line)
+        self._free(line)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.engine import ALARMS, FULL, LOADS
 from twin.equipment import mixer, weigher
 from twin.equipment.part import TICKS_PER_S
 from twin.jit import njit
@@ -30,7 +31,9 @@ BATCH = np.dtype(
 
 ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
 
-N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW = range(7)
+SPARE = 512  # rows that one step of the line may add
+
+N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED = range(8)
 
 
 class Log(NamedTuple):
@@ -39,7 +42,8 @@ class Log(NamedTuple):
     Attributes:
         counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
         period: int64 [2], ticks between samples and between rows of the tags table.
-        rows, low, high: float64 [row, tag], mean, least and greatest value of the samples of a row.
+        rows, low, high: float64 [row, tag], mean over time, least and greatest value of the samples of a row; a row
+            ends at the first sample after its time, so a long idle spell is one row.
         row_tick: int64 [row], end of each row.
         watched, alarms: int64, tags whose change hands control back; alarm tags.
         last: float64, their last values, watched first.
@@ -81,8 +85,7 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
     watched = [table.index(f"{e.name}.{t}") for e in table.of_kind("bay") for t in ("Accepted", "Done")]
     alarms = [i for i, t in enumerate(table) if t.alarm]
     n = len(table)
-    counts = np.zeros(7, np.int64)
-    counts[NEXT_SAMPLE] = counts[NEXT_ROW] = 1
+    counts = np.zeros(8, np.int64)
     many = row_s > sample_s
     period = np.array([max(round(sample_s * TICKS_PER_S), 1), max(round(row_s * TICKS_PER_S), 1)])
     counts[NEXT_SAMPLE], counts[NEXT_ROW] = period
@@ -96,20 +99,24 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
 
 
 @njit
-def observe(p: Any, log: Any) -> bool:
-    """Look once, after a scan. Returns whether somebody outside the kernels should look too."""
+def observe(p: Any, log: Any) -> int:
+    """Look once, after a scan.
+
+    Returns:
+        What somebody outside the kernels should look at: the sum of `LOADS`, `ALARMS` and `FULL`; 0 is nothing.
+    """
     tick = p.site[0].tick
     for k in range(p.weighers.shape[0]):
         watch_weigher(p, log, k, tick)
     for k in range(p.mixers.shape[0]):
         watch_mixer(p, log, k, tick)
-    wake = False
+    look = 0
     n = log.watched.shape[0]
     for k in range(n):
         v = p.io[log.watched[k]]
         if v != log.last[k]:
             log.last[k] = v
-            wake = True
+            look |= LOADS
     for k in range(log.alarms.shape[0]):
         v = p.io[log.alarms[k]]
         if v != log.last[n + k]:
@@ -117,12 +124,14 @@ def observe(p: Any, log: Any) -> bool:
             row = log.alarm_rows[log.counts[N_ALARMS]]
             row.tick, row.tag, row.value = tick, log.alarms[k], v
             log.counts[N_ALARMS] += 1
-            wake = True
+            look |= ALARMS
     if tick >= log.counts[NEXT_SAMPLE]:
         sample(p, log, tick)
     c = log.counts
-    full = c[N_WEIGHINGS] > log.weighings.shape[0] - 64 or c[N_BATCHES] > log.batches.shape[0] - 8
-    return wake or full or c[N_ALARMS] > log.alarm_rows.shape[0] - 256 or c[N_ROWS] >= log.rows.shape[0] - 1
+    weighings, batches = log.weighings.shape[0] - SPARE, log.batches.shape[0] - 8
+    if c[N_WEIGHINGS] > weighings or c[N_BATCHES] > batches or c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE or c[N_ROWS] >= log.rows.shape[0] - 1:
+        look |= FULL
+    return look
 
 
 @njit
@@ -183,21 +192,23 @@ def sample(p: Any, log: Any, tick: int) -> None:
     c = log.counts
     r = c[N_ROWS]
     n = p.io.shape[0]
+    weight = float(tick - c[SAMPLED])
     if log.low.shape[0] == 1:
         for i in range(n):
-            log.rows[r, i] = p.io[i]
+            log.rows[r, i] = p.io[i] * weight
     elif c[IN_ROW] == 0:
         for i in range(n):
-            log.rows[r, i] = p.io[i]
+            log.rows[r, i] = p.io[i] * weight
             log.low[r, i] = p.io[i]
             log.high[r, i] = p.io[i]
     else:
         for i in range(n):
             v = p.io[i]
-            log.rows[r, i] += v
+            log.rows[r, i] += v * weight
             log.low[r, i] = min(log.low[r, i], v)
             log.high[r, i] = max(log.high[r, i], v)
-    c[IN_ROW] += 1
+    c[IN_ROW] += tick - c[SAMPLED]
+    c[SAMPLED] = tick
     c[NEXT_SAMPLE] = (tick // log.period[0] + 1) * log.period[0]
     if tick >= c[NEXT_ROW]:
         for i in range(n):

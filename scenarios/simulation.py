@@ -24,7 +24,7 @@ from scenarios.schema import Scenario, load_scenario, loads
 from scenarios.store import RunWriter
 from twin import faults
 from twin.design.schema import Design
-from twin.engine import Engine, ticks
+from twin.engine import FULL, Engine, ticks
 from twin.equipment.delivery import Purchasing
 from twin.equipment.part import TICKS_PER_S
 from twin.equipment.truck import Fleet
@@ -235,7 +235,7 @@ class Simulation:
             self._note("command", wish.name, wish.value, f"{wish.kind} {wish.text}")
             wish.act()
 
-    def _drive_scan(self, until: int) -> None:
+    def _drive_scan(self, until: int) -> int:
         """Scan by scan until a tick; back early when the observer asks."""
         state, log, image, controller = self.plant.state, self._log, self.plant.image, self.controller
         period = controller.scan_ticks if controller else 10
@@ -248,23 +248,24 @@ class Simulation:
                 controller.scan(io, tick)
             self._bad += image.latch()
             count = min(period - tick % period, until - tick)
-            wake = play_ticks(state, log, count)
+            look = play_ticks(state, log, count)
             tick += count
-            if wake:
-                self._drained()
-                return
+            if look:
+                self._drain(look)
+                return look
+        return 0
 
-    def _drive_batch(self, until: int) -> None:
+    def _drive_batch(self, until: int) -> int:
         if self._wishes:
             self._latch()
             self._bad += self.plant.image.latch()
-        play_batch(self.plant.state, self._memory, self._log, until)
-        self._drained()
+        look = play_batch(self.plant.state, self._memory, self._log, until)
+        self._drain(look)
+        return int(look)
 
-    def _drained(self) -> None:
-        """Empty the observer's buffers before they are full."""
-        c, log = self._log.counts, self._log
-        if c[0] > log.weighings.shape[0] // 2 or c[1] > log.batches.shape[0] // 2 or c[2] > log.alarm_rows.shape[0] // 2 or c[3] >= log.rows.shape[0] - 1:
+    def _drain(self, look: int) -> None:
+        """Empty the observer's buffers when they are full."""
+        if look & FULL:
             self._collect()
 
     # --- recording ------------------------------------------------------------------------------------

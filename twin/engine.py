@@ -14,7 +14,8 @@ import simpy
 from twin.equipment.part import TICKS_PER_S
 from twin.plant import Plant
 
-Watch = Callable[[], None]
+# What a driver may come back for, as bits: a load was accepted or finished, an alarm changed, the recorder is full.
+LOADS, ALARMS, FULL = 1, 2, 4
 
 
 def ticks(seconds: float) -> int:
@@ -28,7 +29,6 @@ class Engine:
     Attributes:
         plant: the plant.
         env: SimPy environment whose time is in ticks.
-        watches: called each time the plant has moved on, before SimPy's events at that time.
         log: `(kind, name, value, text)` of whatever happens, for the event table.
     """
 
@@ -36,7 +36,7 @@ class Engine:
         self.plant = plant
         self.seed = seed
         self.env = simpy.Environment(initial_time=0)
-        self.watches: list[Watch] = []
+        self._watches: list[tuple[int, Callable[[], None]]] = []
         self.log = log
 
     @property
@@ -52,6 +52,10 @@ class Engine:
         """SimPy timeout in seconds."""
         return self.env.timeout(max(ticks(seconds), 0))
 
+    def watch(self, what: int, look: Callable[[], None]) -> None:
+        """Call `look` whenever the driver comes back for one of the bits in `what`, before SimPy's events at that time."""
+        self._watches.append((what, look))
+
     def at(self, tick: int, act: Callable[[], None]) -> None:
         """Let something happen at a tick (now, if that has passed)."""
 
@@ -61,25 +65,28 @@ class Engine:
 
         self.env.process(later())  # type: ignore[arg-type]
 
-    def run_until(self, tick: int, drive: Callable[[int], None]) -> Iterator[int]:
+    def run_until(self, tick: int, drive: Callable[[int], int]) -> Iterator[int]:
         """Advance to a tick; yields the time after each piece, so that the caller may look, pace or stop.
 
         Args:
             tick: where to stop.
-            drive: moves the plant on to the given tick or to the first scan at which it wants attention.
+            drive: moves the plant on to the given tick or to the first scan at which it wants attention, and says for what.
         """
-        self._settle()
-        while self.now < tick:
-            drive(int(min(tick, max(self.env.peek(), self.now + 1))))
-            self._settle()
-            yield self.now
-
-    def _settle(self) -> None:
-        """Bring SimPy to the plant's time and let everything due happen."""
         now = self.now
+        self._settle(now, LOADS | ALARMS)
+        while now < tick:
+            look = drive(int(min(tick, max(self.env.peek(), now + 1))))
+            now = self.now
+            self._settle(now, look)
+            yield now
+
+    def _settle(self, now: int, look: int) -> None:
+        """Bring SimPy to the plant's time and let everything due happen."""
         if now > self.env.now:
             self.env.run(until=now)
-        for watch in self.watches:
-            watch()
+        if look:
+            for what, call in self._watches:
+                if look & what:
+                    call()
         while self.env.peek() <= now:
             self.env.step()

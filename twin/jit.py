@@ -17,6 +17,7 @@ import numba
 
 ROOT = Path(__file__).resolve().parent.parent
 KERNEL_ROOMS = ("twin", "control", "scenarios")
+CONSTANTS = ("equipment", "kernels")  # folders whose plain files may hold figures that kernels take in
 
 
 def cache_folder() -> Path:
@@ -24,8 +25,9 @@ def cache_folder() -> Path:
     digest = hashlib.sha256(f"{sys.version}{numba.__version__}".encode())
     for room in KERNEL_ROOMS:
         for source in sorted((ROOT / room).rglob("*.py")):
-            stat = source.stat()
-            digest.update(f"{source}{stat.st_size}{stat.st_mtime_ns}".encode())
+            text = source.read_bytes()
+            if b"njit" in text or source.parent.name in CONSTANTS:
+                digest.update(text)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "batchtwin" / f"kernels-{digest.hexdigest()[:16]}"
 

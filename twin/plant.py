@@ -188,11 +188,15 @@ def _place_trucks(site: Site, design: Design, trucks: list[int]) -> None:
 
 
 def _join_feeders(site: Site, arrays: dict[str, NDArray[Any]]) -> None:
-    """Point each feeder at its weigher, which is placed after it."""
+    """Point each feeder at its weigher, and the weigher at its feeders, which stand together."""
     machines = {m.name: m for m in site.table.equipment}
+    weighers = arrays["weighers"]
     for i, name in enumerate(site.names["feeder"]):
-        arrays["feeders"]["weigher"][i] = site.names["weigher"].index(machines[name].feeds)
-        arrays["feeders"]["line"][i] = arrays["weighers"]["line"][arrays["feeders"]["weigher"][i]]
+        k = site.names["weigher"].index(machines[name].feeds)
+        arrays["feeders"]["weigher"][i] = k
+        if weighers["feeders"][k] == 0:
+            weighers["first_feeder"][k] = i
+        weighers["feeders"][k] += 1
 
 
 @njit
@@ -204,24 +208,10 @@ def step(p: Any, ticks: int) -> None:
         ticks: 1 (10 ms) for the finest step, or a multiple of 10.
     """
     dt_s = ticks * TICK_S
-    for k in range(p.stations.shape[0]):
-        s, m = p.stations[k], p.mixers[k].tag
-        station.step(s, p, m + mixer.RUN, m + mixer.DOOR, dt_s)
-    for k in range(p.feeders.shape[0]):
-        f = p.feeders[k]
-        feeder.step(f, p, p.stations[f.line].gates, dt_s)
     for k in range(p.weighers.shape[0]):
         w = p.weighers[k]
-        weigher.step(w, p, p.stations[w.line].gates, ticks, dt_s)
-    for k in range(p.belts.shape[0]):
-        b = p.belts[k]
-        conveyor.step(b, p, k, p.stations[b.line].belt, p.stations[b.line].supply, dt_s)
-    for k in range(p.hoppers.shape[0]):
-        h = p.hoppers[k]
-        hopper.step(h, p, p.stations[h.line].gates, dt_s)
-    for k in range(p.mixers.shape[0]):
-        m = p.mixers[k]
-        mixer.step(m, p, p.stations[m.line].run, p.stations[m.line].door, p.stations[m.line].supply, dt_s)
+        weigher.dose(w, p, p.stations[w.line].gates, ticks)
+    carry(p, dt_s)
     p.site[0].tick += ticks
     # Silos, bins and tanks are slow: a tenth of a second is fine enough.
     if ticks >= SCAN_TICKS:
@@ -231,8 +221,27 @@ def step(p: Any, ticks: int) -> None:
 
 
 @njit
+def carry(p: Any, dt_s: float) -> None:
+    """Stations, belts, hoppers and mixers: the way from the weighers to the truck."""
+    for k in range(p.stations.shape[0]):
+        s, m = p.stations[k], p.mixers[k].tag
+        station.step(s, p, m + mixer.RUN, m + mixer.DOOR, dt_s)
+    for k in range(p.belts.shape[0]):
+        b = p.belts[k]
+        conveyor.step(b, p, k, p.stations[b.line].belt, p.stations[b.line].supply, dt_s)
+    for k in range(p.hoppers.shape[0]):
+        h = p.hoppers[k]
+        hopper.step(h, p, p.stations[h.line].gates, dt_s)
+    for k in range(p.mixers.shape[0]):
+        m = p.mixers[k]
+        mixer.step(m, p, p.stations[m.line].run, p.stations[m.line].door, p.stations[m.line].supply, dt_s)
+
+
+@njit
 def slow(p: Any, dt_s: float) -> None:
     """Stores: silos, bins, tanks."""
+    if dt_s <= 0.0:
+        return
     for k in range(p.silos.shape[0]):
         silo.step(p.silos[k], p, p.stations[p.silos[k].line].gates, dt_s)
     for k in range(p.bins.shape[0]):
@@ -244,13 +253,20 @@ def slow(p: Any, dt_s: float) -> None:
 @njit
 def sense(p: Any) -> None:
     """Let every sensor look at the plant and write what it sees into the process image."""
-    for k in range(p.stations.shape[0]):
-        station.sense(p.stations[k], p)
     for k in range(p.feeders.shape[0]):
         feeder.sense(p.feeders[k], p)
     for k in range(p.weighers.shape[0]):
         w = p.weighers[k]
-        weigher.sense(w, p, 1.0 if p.mixers[w.line].speed > 0.5 else 0.0)
+        weigher.sense(w, p, p.mixers[w.line].speed)
+    sense_line(p)
+    sense_stores(p)
+
+
+@njit
+def sense_line(p: Any) -> None:
+    """Sensors between the weighers and the truck."""
+    for k in range(p.stations.shape[0]):
+        station.sense(p.stations[k], p)
     for k in range(p.belts.shape[0]):
         conveyor.sense(p.belts[k], p)
     for k in range(p.hoppers.shape[0]):
@@ -259,6 +275,11 @@ def sense(p: Any) -> None:
         mixer.sense(p.mixers[k], p)
     for k in range(p.bays.shape[0]):
         bay.sense(p.bays[k], p)
+
+
+@njit
+def sense_stores(p: Any) -> None:
+    """Sensors of silos, bins, tanks and moisture probes."""
     for k in range(p.silos.shape[0]):
         silo.sense(p.silos[k], p)
     for k in range(p.bins.shape[0]):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from twin.design.schema import Design, Mistake, mistakes
 from twin.errors import BadInput, BatchtwinError, unknown
+
+if TYPE_CHECKING:
+    from twin.design.schema import Design, Mistake
 
 Model = TypeVar("Model", bound=BaseModel)
 CATALOGUE = "twin.design.catalogue"
@@ -143,6 +145,8 @@ def load_design(name: str | Path) -> Design:
         >>> load_design("hzs180").lines["Line1"].mixer.rated_m3
         3.0
     """
+    from twin.design.schema import Design, mistakes  # the machines bring the compiler with them
+
     path = find(name, CATALOGUE, "design")
     data, node = read_yaml(path, "design")
     if isinstance(data.get("recipes"), str):

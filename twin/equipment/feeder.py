@@ -75,7 +75,7 @@ class Pump(Feeder):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("source", "i8"), ("silo", "i8"), ("weigher", "i8"), ("out", "i8"), ("land", "i8"),
+        ("tag", "i8"), ("source", "i8"), ("silo", "i8"), ("weigher", "i8"), ("out", "i8"), ("land", "i8"),
         ("flow_kg_s", "f8"), ("fine", "f8"), ("rate_s", "f8"), ("dead_s", "f8"), ("head_exponent", "f8"),
         ("full_kg", "f8"), ("powder", "i8"), ("sigma", "f8"), ("tau_s", "f8"), ("arching_chance", "f8"),
         ("slot0", "i8"), ("slots", "i8"), ("head", "i8"), ("phase", "f8"), ("slot_s", "f8"), ("s0", "i8"), ("s1", "i8"),

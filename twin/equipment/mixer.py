@@ -71,7 +71,7 @@ TAGS = (
 # --- how it can fail ----------------------------------------------------------------------------------
 
 FAULTS = (
-    Fault("mixer-overload", "overload", 0, 3, 0.6, "of extra power", ("Power", "Current", "Tripped"), "something jams between the blades", "搅拌机卡料过载"),
+    Fault("mixer-overload", "overload", 0, 3, 1.2, "of extra power", ("Power", "Current", "Tripped"), "something jams between the blades", "搅拌机卡料过载"),
     Fault("stuck-door", "stuck", 0, 1, 1, "-", ("DoorPosition", "DoorClosed"), "the discharge door does not move", "卸料门卡住"),
     Fault("temperature-probe-dead", "probe_dead", 0, 1, 1, "-", ("Temperature",), "the temperature probe reads the air", "温度探头失效"),
 )

@@ -54,11 +54,12 @@ TAGS = (
     setpoint("LocalRun", "local panel: run the mixer", "就地：搅拌机运行", writer="local"),
     setpoint("LocalDoor", "local panel: mixer door", "就地：卸料门开度", "%", 0, 100, writer="local"),
     status("State", "state of the line", "生产线状态", states=STATES),
+    status("Safe", "the line is in its safe state", "生产线处于安全状态", alarm=True),
     status("LinkLost", "control room was lost, safe state", "中控室失联，安全状态", alarm=True),
     status("MotorFailure", "a motor does not answer", "电机未响应", alarm=True),
     status("GateFailure", "a gate does not answer", "阀门未响应", alarm=True),
 )
-(ESTOP, REMOTE, LINK_OK, SUPPLY, HEARTBEAT, HORN, MODE, START, STOP, HOLD, ABORT, CONFIRM, LOCAL_RUN, LOCAL_DOOR, STATE,
+(ESTOP, REMOTE, LINK_OK, SUPPLY, HEARTBEAT, HORN, MODE, START, STOP, HOLD, ABORT, CONFIRM, LOCAL_RUN, LOCAL_DOOR, STATE, SAFE,
  LINK_LOST, MOTOR_FAILURE, GATE_FAILURE) = range(len(TAGS))  # fmt: skip
 
 # --- how it can fail ----------------------------------------------------------------------------------

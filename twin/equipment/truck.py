@@ -15,7 +15,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from twin.engine import Engine, ticks
+from twin.engine import LOADS, Engine, ticks
 from twin.equipment.part import TICKS_PER_S
 from twin.ledger import WATER, book, move, total_kg
 
@@ -84,7 +84,7 @@ class Fleet:
         self._recipe = {(b.name, r.grade): [(table.index(f"{b.name}.Bay.Recipe.{m}"), r.kg_m3.get(m, 0.0)) for m in plant.design.lines[b.name].materials()]
                         for b in self.bays for r in plant.design.recipes}  # fmt: skip
         self._rng = [engine.rng(7, truck) for truck in range(fleet.trucks + 1)]
-        engine.watches.append(self._watch)
+        engine.watch(LOADS, self._watch)
 
     def add(self, loads: list[Load]) -> None:
         """Take on loads; each becomes a process when it is due."""

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from twin.equipment import feeder
 from twin.equipment.feeder import Gate, Pump, Screw, Valve
-from twin.equipment.part import Fault, Part, Site, figure
+from twin.equipment.part import TICK_S, Fault, Part, Site, figure
 from twin.jit import njit
 from twin.kernels.flow import drained_kg, travel
 from twin.kernels.loadcell import respond, transition
@@ -41,6 +42,7 @@ class Weigher(Part):
 DTYPE = np.dtype(
     [
         ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("belt", "i8"), ("mixer", "i8"),
+        ("first_feeder", "i8"), ("feeders", "i8"), ("at", "i8"),
         ("capacity_kg", "f8"), ("division_kg", "f8"), ("rate_kg_s", "f8"), ("knee_kg", "f8"), ("stroke_rate_s", "f8"),
         ("a_tick", "f8", 4), ("a_scan", "f8", 4), ("noise_kg", "f8"), ("drift_kg_s", "f8"),
         ("fed_kg", "f8"), ("impact_kg", "f8"), ("load_kg", "f8"), ("mass_kg", "f8"), ("x_kg", "f8"), ("v_kg_s", "f8"), ("opening", "f8"),
@@ -110,6 +112,27 @@ def build(site: Site, line: int, name: str, cfg: Weigher, target_holder: int, fe
 
 
 # --- how it behaves -----------------------------------------------------------------------------------
+
+
+@njit
+def dose(w: Any, p: Any, permit: float, ticks: int) -> None:
+    """One step of the weigher together with the feeders above it."""
+    dt_s = ticks * TICK_S
+    for j in range(w.first_feeder, w.first_feeder + w.feeders):
+        feeder.step(p.feeders[j], p, permit, dt_s)
+    step(w, p, permit, ticks, dt_s)
+
+
+@njit
+def calm(w: Any, p: Any) -> bool:
+    """Is nothing going in or out, nothing swinging, nothing failing, so that a step would change nothing?"""
+    if w.opening != 0.0 or w.x_kg != w.load_kg or w.leak != 0.0 or w.drift != 0.0 or w.fed_kg != 0.0 or p.io[w.tag + DISCHARGE] > 0.5:
+        return False
+    for j in range(w.first_feeder, w.first_feeder + w.feeders):
+        f = p.feeders[j]
+        if f.opening != 0.0 or f.airborne_kg > 1e-7 or f.leak != 0.0 or p.io[f.tag + feeder.COARSE] > 0.5 or p.io[f.tag + feeder.FINE] > 0.5:
+            return False
+    return True
 
 
 @njit

@@ -90,11 +90,12 @@ def turning_power_kw(idle_kw: float, full_kw: float, fill: float, slump: float, 
     """Electric power of the mixer drives, kW.
 
     Rises with the charge and its stiffness, so that slump can be read from the amps; dry, unmixed material
-    turns harder. `full_kw` is the power at rated charge, 180 mm slump, fully mixed. The e-fold of 110 mm gives
-    the doubling from flowing to stiff concrete that operators know from their ammeter (engineering choice).
+    turns harder. `full_kw` is the power at rated charge, 180 mm slump, fully mixed. The e-fold of 110 mm and the
+    ceiling of 1.7 give the rise from flowing to stiff concrete that operators know from their ammeter (engineering
+    choice).
     """
-    stiffness = 0.55 + 0.45 * np.exp((180.0 - slump) / 110.0)
-    return speed * (idle_kw + (full_kw - idle_kw) * fill * stiffness * (1.0 + 0.35 * unmixed)) * (1.0 - 0.1 * wear)
+    stiffness = min(0.55 + 0.45 * np.exp((180.0 - slump) / 110.0), 1.7)
+    return speed * (idle_kw + (full_kw - idle_kw) * fill * stiffness * (1.0 + 0.2 * unmixed)) * (1.0 - 0.1 * wear)
 
 
 @njit

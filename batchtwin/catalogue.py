@@ -1,0 +1,103 @@
+"""What there is to choose from, as rows for tables, CSV and JSON: designs, scenarios, tags, faults."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from twin.design.load import CATALOGUE, find, packaged, read_yaml
+from twin.errors import BatchtwinError, unknown
+
+if TYPE_CHECKING:
+    from twin.plant import Plant
+
+Row = dict[str, Any]
+SCENARIOS = "scenarios.packaged"
+
+
+def _documents(package: str) -> list[Row]:
+    return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in packaged(package).values()]
+
+
+def designs() -> list[Row]:
+    """The packaged designs."""
+    return [{"name": d["name"], "lines": len(d["lines"]), "en": d["title"]["en"], "zh": d["title"]["zh"]} for d in _documents(CATALOGUE)]
+
+
+def scenarios() -> list[Row]:
+    """The packaged scenarios."""
+    return [{"name": s["name"], "design": s["design"], "starts": s["starts"], "lasts": s["lasts"], "fidelity": s.get("fidelity", "scan"),
+             "en": s["title"]["en"], "zh": s["title"]["zh"]} for s in _documents(SCENARIOS)]  # fmt: skip
+
+
+def plant_of(design: str | None) -> Plant:
+    """A plant of the design, `hzs180` when None."""
+    from twin.design.load import load_design
+    from twin.plant import Plant
+
+    return Plant(load_design(design or "hzs180"))
+
+
+def tags(design: str | None) -> list[Row]:
+    """The I/O list of a design."""
+    return [tag_row(t) for t in plant_of(design).table]
+
+
+def tag_row(tag: Any) -> Row:
+    """A tag as a row of the I/O list."""
+    return {"name": tag.name, "type": tag.dtype, "unit": tag.unit, "range": [tag.low, tag.high], "direction": tag.direction, "writer": tag.writer,
+            "states": list(tag.states), "en": tag.en, "zh": tag.zh}  # fmt: skip
+
+
+def faults() -> list[Row]:
+    """The fault catalogue, a row for each fault and kind of machine."""
+    from twin.plant import faults as known
+
+    return [{"name": f.name, "applies_to": kind, "severity": [f.low, f.high], "unit": f.unit, "default": f.default, "tags": list(f.tags), "en": f.en, "zh": f.zh}
+            for entries in known().values() for kind, f in entries]  # fmt: skip
+
+
+def flat(key: str, value: Any) -> str:
+    """A value of a row as text."""
+    if isinstance(value, list) and key in ("range", "severity"):
+        return f"{value[0]:g}..{value[1]:g}"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def as_csv(rows: list[Row]) -> str:
+    """Rows as CSV with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0] if rows else [])
+    writer.writerows([flat(k, v) for k, v in row.items()] for row in rows)
+    return text.getvalue()
+
+
+def locate(name: str) -> tuple[str, Path]:
+    """Whether a packaged name or a file is a `design` or a `scenario`, and where it lies.
+
+    Raises:
+        BatchtwinError: unknown name, unreadable file, or a file that is neither.
+    """
+    known = {n: ("design", p) for n, p in packaged(CATALOGUE).items()} | {n: ("scenario", p) for n, p in packaged(SCENARIOS).items()}
+    if name in known:
+        return known[name]
+    try:
+        path = find(name, CATALOGUE, "design")
+    except BatchtwinError as error:
+        raise unknown("design or scenario", name, known) if error.code == "E102" else error from None
+    data, _ = read_yaml(path, "design or scenario")
+    if "lines" in data or "materials" in data:
+        return "design", path
+    if data.keys() & {"orders", "demand", "starts"}:
+        return "scenario", path
+    raise BatchtwinError("E101", where=f"{path}:1: the file", problem="is neither a design nor a scenario",
+                         mend="a design has 'lines' and 'materials', a scenario 'starts' and 'orders' or 'demand'")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Sections of the report, one file each; every one has `section(facts) -> Section` and copes with missing tables."""
