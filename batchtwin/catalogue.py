@@ -57,8 +57,8 @@ def faults() -> list[Row]:
     """The fault catalogue, a row for each fault and kind of machine."""
     from twin.plant import faults as known
 
-    return [{"name": f.name, "applies_to": kind, "severity": [f.low, f.high], "unit": f.unit, "default": f.default, "tags": list(f.tags), "en": f.en, "zh": f.zh}
-            for entries in known().values() for kind, f in entries]  # fmt: skip
+    return [{"name": f.name, "applies_to": kind, "severity": [f.low, f.high], "unit": f.unit, "default": f.default, "tags": list(f.tags), "en": f.en,
+             "zh": f.zh} for entries in known().values() for kind, f in entries]  # fmt: skip
 
 
 def flat(key: str, value: Any) -> str:

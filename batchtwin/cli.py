@@ -10,28 +10,21 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from batchtwin import __version__
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
-if TYPE_CHECKING:
-    from scenarios.schema import Scenario
-
 DONE, FAILED, WRONG_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 EXIT_CODES = "Exit codes: 0 done, 1 a check did not pass, 2 wrong input, 130 interrupted, 70 internal error."
-LONGEST_S = 400 * 86400
-LARGEST_SEED = 2**31 - 1
 USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]  # typer does not export it
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]})
@@ -109,99 +102,18 @@ def run(
     lang: Lang = None,
 ) -> None:
     """Play a scenario and record the run. Ctrl-C ends it and keeps what has been played."""
-    from batchtwin import show
-    from scenarios.schema import load_scenario
-    from scenarios.simulation import Simulation
+    from batchtwin.play import play
 
-    plan, plant = load_scenario(scenario, design)
-    if seed is not None and not 0 <= seed <= LARGEST_SEED:
-        raise BatchtwinError("E101", where="--seed", problem=f"{seed} is out of range", mend=f"give 0 to {LARGEST_SEED}")
-    until_s = _until(until, plan) if until is not None else None
-    state = "complete"
-    with _out(out, f"{plan.name}-{plan.seed if seed is None else seed}") as folder, _patience() as asked, show.live(not quiet) as display:
-        sim = Simulation(plan, plant, seed=seed, fidelity=fidelity.value if fidelity else None, until_s=until_s, out=folder)
-
-        def progress(sim: Simulation) -> None:
-            display(sim)
-            if asked:
-                raise KeyboardInterrupt
-
-        try:
-            outcome = sim.run(progress)
-        except KeyboardInterrupt:
-            state, outcome = "cut", sim.close("cut")
-        except BaseException:
-            with suppress(Exception):
-                sim.close("failed")
-            raise
+    outcome = play(scenario, design, out, seed, fidelity.value if fidelity else None, until, quiet)
     if as_json:
         print(json.dumps(outcome, ensure_ascii=False))
     elif quiet:
         print(outcome["run"])
     else:
+        from batchtwin import show
+
         show.summary(outcome, language)
-    raise typer.Exit(DONE if state == "complete" else INTERRUPTED)
-
-
-@contextmanager
-def _out(given: Path | None, stem: str) -> Iterator[Path]:
-    """The folder to record into; a name of our own is reserved at once and given back if nothing comes of it.
-
-    Raises:
-        BatchtwinError: E203 when it cannot be written.
-    """
-    folder = given
-    try:
-        if folder is None:
-            for n in count(1):
-                with suppress(FileExistsError):
-                    folder = Path("runs", f"{stem}-{n}")
-                    folder.mkdir(parents=True)
-                    break
-        assert folder is not None
-        yield folder
-    except OSError as error:
-        raise BatchtwinError("E203", path=folder, problem=error.strerror or error) from None
-    finally:
-        if given is None and folder is not None:
-            with suppress(OSError):
-                folder.rmdir()  # only an empty one goes
-
-
-@contextmanager
-def _patience() -> Iterator[list[int]]:
-    """The first Ctrl-C is noted, for the run to stop where all is in order; the second interrupts at once."""
-    asked: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _until(text: str, plan: Scenario) -> float:
-    """`--until` as seconds to play."""
-    from scenarios.schema import seconds
-
-    where = f"--until {text}"
-    try:
-        lasts = float(text) if text.strip().lstrip("+-").replace(".", "", 1).isdigit() else seconds(text)
-    except ValueError as error:
-        problem, _, mend = str(error).partition("; ")
-        raise BatchtwinError("E101", where=where, problem=problem, mend=mend) from None
-    if ":" in text:
-        lasts -= plan.midnight_s
-        if lasts <= 0:
-            raise BatchtwinError("E101", where=where, problem="lies in the past", mend=f"the scenario starts at {plan.starts:%H:%M}; give a later time")
-    if not 0.01 <= lasts <= LONGEST_S:
-        raise BatchtwinError("E101", where=where, problem=f"a run of {lasts:g} s", mend="give more than 0 s and at most 400 days")
-    return lasts
+    raise typer.Exit(DONE if outcome["state"] == "complete" else INTERRUPTED)
 
 
 @app.command("list", epilog=EXIT_CODES)
@@ -278,7 +190,6 @@ def report(
     lang: Lang = None,
 ) -> None:
     """Write the report of a run as one HTML page."""
-    from dashboards.report import write_report
     from scenarios.run import open_run
 
     target = out or folder / "report.html"
@@ -286,6 +197,8 @@ def report(
     if target.is_dir():
         raise BatchtwinError("E104", path=target)
     try:
+        from dashboards.report import write_report
+
         print(write_report(opened, target))
     except OSError as error:
         raise BatchtwinError("E203", path=target, problem=error.strerror or error) from None
@@ -348,6 +261,10 @@ def main() -> int:
     except (BrokenPipeError, SystemExit):  # who read our output has left; typer turns one into the other
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return DONE
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _tell(f"{error.filename or 'the output'} cannot be written or read: {error.strerror or error}")
+        return WRONG_INPUT
     except Exception as error:
         if os.environ.get("BATCHTWIN_DEBUG"):
             raise
@@ -362,7 +279,8 @@ def _tell(*lines: str, lead: str = "error") -> None:
 
 def _usage(error: Any) -> str:
     """A wrong command line in one line, with the nearest command and where to read on."""
-    message = " ".join(error.format_message().split()).rstrip(".").replace(". Did you", "; did you").replace(" Did you", "; did you")
+    message = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    message = message.replace(". Did you", "; did you").replace(" Did you", "; did you")
     context = error.ctx
     if message.startswith("No such command") and "did you" not in message and context is not None:
         message += nearest(message.split("'")[1], context.command.commands)

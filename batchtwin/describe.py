@@ -51,7 +51,8 @@ def _run(folder: str, language: str) -> None:
     if "seed" in run.outcome:
         show.summary(run.outcome | {"run": folder}, language)
     else:
-        show.facts([("run", folder), ("state", run.state), ("scenario", str(run.info.get("scenario", {}).get("name", "?"))), ("seed", str(run.info.get("seed")))], folder)
+        scenario = run.info.get("scenario", {}).get("name", "?")
+        show.facts([("run", folder), ("state", run.state), ("scenario", scenario), ("seed", str(run.info.get("seed")))], f"{scenario}: {run.state}")
     show.facts([("tables", ", ".join(run.tables) or "none"), ("started", str(run.info.get("started"))), ("version", str(run.info.get("version")))])
 
 
@@ -103,7 +104,8 @@ def _design(design: Design, language: str) -> None:
             feeders = ", ".join(f"{f} ({x.kind})" for f, x in w.feeders.items())
             weighers.add(Text(f"{key}: {w.capacity_kg:g} kg by {w.division_kg:g} kg, fed by {feeders}, empties to the {w.to}"))
     show.Screen().print(tree)
-    show.table([{"material": k, "species": m.species, "title": getattr(m.title, language), "supplier": m.supplier} for k, m in design.materials.items()], "Materials")
+    show.table([{"material": k, "species": m.species, "title": getattr(m.title, language), "supplier": m.supplier}
+                for k, m in design.materials.items()], "Materials")  # fmt: skip
     materials = list(dict.fromkeys(m for r in design.recipes for m in r.kg_m3))
     show.table([{"grade": r.grade, "MPa": r.strength_mpa, "slump mm": r.slump_mm, "mix s": r.mix_time_s} | {m: r.kg_m3.get(m, 0.0) for m in materials}
                 | {"sum": round(sum(r.kg_m3.values()), 1)} for r in design.recipes], "Recipes, kg/m³")  # fmt: skip
@@ -118,6 +120,7 @@ def figures(design: Design) -> Iterator[dict[str, str]]:
     for group, label, part in _parts(design, "design", ""):
         groups.setdefault((group, type(part)), []).append((label, part))
     for (group, kind), parts in groups.items():
+        title = group if sum(g == group for g, _ in groups) == 1 else f"{group} ({kind.__name__.lower()})"
         for field, info in kind.model_fields.items():  # type: ignore[attr-defined]
             extra = info.json_schema_extra
             if not isinstance(extra, dict) or "unit" not in extra:
@@ -127,7 +130,7 @@ def figures(design: Design) -> Iterator[dict[str, str]]:
                 rows.setdefault((getattr(part, field), *_source(design, group, field, part, extra)), []).append(label)
             for (value, source, unverified), labels in rows.items():
                 of = "" if parts[0][0] == group else "all" if len(labels) == len(parts) else ", ".join(labels)
-                yield {"part": group if kind.__name__.lower() in group else f"{group} ({kind.__name__.lower()})", "figure": field, "value": catalogue.flat("", value),
+                yield {"part": title, "figure": field, "value": catalogue.flat("", value),
                        "unit": str(extra["unit"]), "of": of, "source": source, "confidence": "unverified" if unverified else ""}  # fmt: skip
 
 
@@ -158,26 +161,31 @@ def _parts(part: Part, group: str, label: str) -> Iterator[tuple[str, str, Part]
 def _scenario(plan: Scenario, design: Design, language: str) -> None:
     from scenarios.schema import loads
 
-    all_loads = loads(plan, design)
-    show.facts([("plant", f"{design.name}: {getattr(design.title, language)}"), ("starts", f"{plan.starts:%Y-%m-%d %H:%M}"), ("lasts", show.duration(plan.lasts)),
-                ("fidelity", plan.fidelity), ("seed", str(plan.seed)), ("asks for", f"{sum(x.volume_m3 for x in all_loads):,.0f} m³ in {len(all_loads)} loads"),
-                ("weather", f"{plan.weather.air_c:g} ± {plan.weather.swing_c:g} °C" + (f", {plan.weather.season_c:g} °C over the year" if plan.weather.season_c else ""))],
+    all_loads, w = loads(plan, design), plan.weather
+    show.facts([("plant", f"{design.name}: {getattr(design.title, language)}"), ("starts", f"{plan.starts:%Y-%m-%d %H:%M}"),
+                ("lasts", show.duration(plan.lasts)), ("fidelity", plan.fidelity), ("seed", str(plan.seed)),
+                ("asks for", f"{sum(x.volume_m3 for x in all_loads):,.0f} m³ in {len(all_loads)} loads"),
+                ("weather", f"{w.air_c:g} ± {w.swing_c:g} °C" + (f", {w.season_c:g} °C over the year" if w.season_c else ""))],
                f"{plan.name}: {getattr(plan.title, language)}")  # fmt: skip
     if plan.orders:
-        show.table([{"site": o.site, "grade": o.grade, "m³": o.volume_m3, "start": clock(o.start), "every": show.duration(o.every) if o.every else "as trucks come",
+        show.table([{"site": o.site, "grade": o.grade, "m³": o.volume_m3, "start": clock(o.start),
+                     "every": show.duration(o.every) if o.every else "as trucks come",
                      "drive": show.duration(o.drive), "pour": show.duration(o.pour)} for o in plan.orders], "Orders")  # fmt: skip
     if plan.demand:
         d = plan.demand
-        show.facts([("volume", f"{d.annual_m3:,.0f} m³ a year, {clock(d.opens)} to {clock(d.closes)}"), ("grades", ", ".join(f"{g} {s:.0%}" for g, s in d.grades.items()))], "Demand")
+        show.facts([("volume", f"{d.annual_m3:,.0f} m³ a year, {clock(d.opens)} to {clock(d.closes)}"),
+                    ("grades", ", ".join(f"{g} {s:.0%}" for g, s in d.grades.items()))], "\nDemand")  # fmt: skip
     if plan.weather.rain:
         show.table([{"begins": clock(r.begins), "ends": clock(r.ends), "mm/h": r.mm_h} for r in plan.weather.rain], "Rain")
     if plan.faults:
-        show.table([{"fault": f.fault, "target": f.target, "at": clock(f.at), "severity": "default" if f.severity is None else f.severity, "onset": show.duration(f.onset),
+        show.table([{"fault": f.fault, "target": f.target, "at": clock(f.at), "severity": "default" if f.severity is None else f.severity,
+                     "onset": show.duration(f.onset),
                      "lasts": "until cleared" if f.lasts is None else show.duration(f.lasts)} for f in plan.faults], "Faults")  # fmt: skip
     if plan.deliveries:
         show.table([{"store": d.store, "at": clock(d.at)} for d in plan.deliveries], "Extra deliveries")
     recipes = [r for r in design.recipes if r.grade in {x.grade for x in all_loads}]
-    show.table([{"grade": r.grade, "MPa": r.strength_mpa, "slump mm": r.slump_mm} | {"kg/m³": ", ".join(f"{m} {kg:g}" for m, kg in r.kg_m3.items())} for r in recipes], "Recipes asked for")
+    show.table([{"grade": r.grade, "MPa": r.strength_mpa, "slump mm": r.slump_mm, "kg/m³": ", ".join(f"{m} {kg:g}" for m, kg in r.kg_m3.items())}
+                for r in recipes], "Recipes asked for")  # fmt: skip
 
 
 def clock(seconds: float) -> str:

@@ -39,7 +39,9 @@ class Screen(Console):
 def table(rows: list[dict[str, Any]], title: str | None = None) -> None:
     """Print rows; their keys are the columns."""
     screen = Screen()
-    grid = Table(box=box.SIMPLE_HEAD if screen.is_terminal else None, padding=(0, 2, 0, 0), title=title, title_justify="left", pad_edge=False)
+    if title:
+        screen.print(Text(f"\n{title}", style="bold"))
+    grid = Table(box=box.SIMPLE_HEAD if screen.is_terminal else None, padding=(0, 2, 0, 0), pad_edge=False)
     keys = list(rows[0]) if rows else []
     for key in keys:
         numbers = all(isinstance(r[key], (int, float)) and not isinstance(r[key], bool) for r in rows)
@@ -93,7 +95,7 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min" + (f" {whole % 60:02d} s" if whole % 60 else "")
     if whole < 2 * 86400:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600:02d} h"
+    return f"{whole // 86400} d" + (f" {whole % 86400 // 3600:02d} h" if whole % 86400 else "")
 
 
 class Display:
@@ -116,6 +118,10 @@ class Display:
         alarms = sim.alarms
         alarm = f"{len(alarms)} alarm(s): {alarms[0]}" if alarms else "no alarms"
         self._text = "  ".join((f"{sim.time:%Y-%m-%d %H:%M}", f"{sim.m3:,.0f} m³", speed, alarm))
+
+    def stop(self) -> None:
+        """Say that the run is being ended."""
+        self._text = "stopping; Ctrl-C again to stop at once"
 
     def __rich__(self) -> RenderableType:
         grid = Table.grid(padding=(0, 1, 0, 0))

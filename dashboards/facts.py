@@ -135,5 +135,5 @@ class Facts:
             ask.append(f"round(min({low}), 3) AS low{i}, round(avg({quoted(name)}), 3) AS mean{i}, round(max({high}), 3) AS high{i}")
         if not ask:
             return {}
-        c = self.columns(f"SELECT epoch_ms(date_trunc('{grain}', epoch_ms({self.ms('time_s')}))) AS at, {', '.join(ask)} FROM tags GROUP BY at ORDER BY at")
-        return {n: {"x": c["at"], "low": c[f"low{i}"], "mean": c[f"mean{i}"], "high": c[f"high{i}"]} for i, n in enumerate(names)}
+        c = self.columns(f"SELECT epoch_ms(date_trunc('{grain}', epoch_ms({self.ms('time_s')}))) AS at_ms, {', '.join(ask)} FROM tags GROUP BY at_ms ORDER BY at_ms")
+        return {n: {"x": c["at_ms"], "low": c[f"low{i}"], "mean": c[f"mean{i}"], "high": c[f"high{i}"]} for i, n in enumerate(names)}

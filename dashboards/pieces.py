@@ -150,6 +150,8 @@ def script_json(data: Any) -> str:
             return {k: plain(v) for k, v in value.items()}
         if isinstance(value, (list, tuple)):
             return [plain(v) for v in value]
+        if isinstance(value, str):
+            return escape(value, quote=False)
         return None if isinstance(value, float) and value != value else value
 
     text = json.dumps(plain(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)

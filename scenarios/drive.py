@@ -12,6 +12,8 @@ from twin.equipment import feeder, weigher
 from twin.equipment.part import TICK_S, TICKS_PER_S
 from twin.jit import njit
 
+STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks
+
 
 @njit
 def play_ticks(p: Any, log: Any, count: int) -> int:
@@ -27,7 +29,7 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
     """`batch` fidelity: reference control and physics until a tick, or until somebody outside must look.
 
     The line steps as far as nothing can be decided; within such a step each busy weigher goes on by itself, scan by scan
-    where it must. Stores are looked at once a second. The functions are those of `scan` fidelity, with longer steps.
+    where it must. Stores are looked at every few seconds. The functions are those of `scan` fidelity, with longer steps.
 
     Args:
         p: the plant's `State`; c: the controller's `Memory`; log: the observer's `Log`.
@@ -49,7 +51,7 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
         plant.carry(p, ticks * TICK_S)
         site.tick = now + ticks
         plant.sense_line(p)
-        if site.tick - stored >= TICKS_PER_S or site.tick >= until:
+        if site.tick - stored >= STORES_TICKS or site.tick >= until:
             plant.slow(p, (site.tick - stored) * TICK_S)
             stored = site.tick
             plant.sense_stores(p)

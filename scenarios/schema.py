@@ -50,7 +50,7 @@ class Order(Part):
     grade: str
     volume_m3: float = Field(gt=0, le=100000)
     start: Duration
-    every: Duration = Field(0.0, description="interval between loads; 0 for as fast as trucks come")
+    every: Duration = Field(0.0, ge=0, description="interval between loads; 0 for as fast as trucks come")
     drive: Duration = figure(1500.0, "s", "one way, mean; engineering choice", recalled=True, ge=60, le=20000)
     pour: Duration = figure(900.0, "s", "mean; engineering choice", recalled=True, ge=60, le=20000)
 
@@ -68,8 +68,8 @@ class Demand(Part):
     sunday_share: float = figure(0.6, "-", "engineering choice", recalled=True, ge=0, le=1)
     season: float = figure(0.2, "-", "swing about the mean, least at the turn of the year; engineering choice", recalled=True, ge=0, le=0.9)
     scatter: float = figure(0.15, "-", "day to day; engineering choice", recalled=True, ge=0, le=1)
-    drive: Duration = 1500.0
-    pour: Duration = 900.0
+    drive: Duration = figure(1500.0, "s", "one way, mean; engineering choice", recalled=True, ge=60, le=20000)
+    pour: Duration = figure(900.0, "s", "mean; engineering choice", recalled=True, ge=60, le=20000)
 
 
 class Rain(Part):
@@ -96,8 +96,8 @@ class FaultPlan(Part):
     target: str
     at: Duration
     severity: float | None = None
-    onset: Duration = 0.0
-    lasts: Duration | None = None
+    onset: Duration = Field(0.0, ge=0)
+    lasts: Duration | None = Field(None, ge=0)
 
 
 class Delivery(Part):
@@ -150,6 +150,12 @@ def mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
     for grade in scenario.demand.grades if scenario.demand else ():
         if grade not in grades:
             yield ("demand", "grades", grade), f"{design.name} has no recipe {grade}{nearest(grade, grades)}", f"choose {', '.join(grades)}"
+    if scenario.demand:
+        shares = scenario.demand.grades
+        if min(shares.values()) < 0 or sum(shares.values()) <= 0:
+            yield ("demand", "grades"), "shares are negative or all zero", "give each grade a share of 0 or more"
+        if scenario.demand.closes <= scenario.demand.opens:
+            yield ("demand", "closes"), "closes before it opens", "give a later time"
     for group, times in (("faults", [f.at for f in scenario.faults]), ("deliveries", [d.at for d in scenario.deliveries])):
         for i, at in enumerate(times):
             if at < scenario.midnight_s:

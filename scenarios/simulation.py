@@ -111,7 +111,7 @@ class Simulation:
         self.controller: Controller | None = reference if controller == "reference" else controller  # type: ignore[assignment]
         self._memory = reference.memory if reference else None
         row_s = self.scenario.record_s or (1.0 if self.fidelity == "scan" else 60.0)
-        self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(2.0, row_s), row_s)
+        self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(5.0, row_s), row_s)
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self.engine.env.process(weather.play(self.engine, self.scenario))
         self.purchasing = Purchasing(self.engine)

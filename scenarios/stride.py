@@ -15,7 +15,7 @@ from control import dosing, line
 from twin.equipment.part import SCAN_TICKS, TICKS_PER_S
 from twin.jit import njit
 
-FAST = 1.3  # flow that irregularity hardly ever exceeds, over rated flow
+FAST = 1.25  # flow that irregularity hardly ever exceeds, over rated flow
 LONGEST = 100 * TICKS_PER_S  # of one step while something is under way
 
 
@@ -54,13 +54,16 @@ def of_doser(d: Any, c: Any, w: Any, now: int) -> int:
     if d.phase == dosing.COARSE or d.phase == dosing.FINE:
         f = c.feeders[d.feeder]
         to_go = d.target_kg - (w.shown_kg - d.tare_kg)
+        # When the stream first lands its impact makes the scale jump ahead by what flows in its time of fall.
+        lands_s = 0.8 if now - d.since < 150 else 0.0
         if d.phase == dosing.COARSE:
-            # The impact of the stream makes the scale run ahead by about half a second of flow.
-            return min(scans((to_go - f.lead_kg) / (FAST * f.rated_kg_s) - 0.6), 2 * TICKS_PER_S)
+            return min(scans((to_go - f.lead_kg) / (FAST * f.rated_kg_s) - lands_s), 3 * TICKS_PER_S)
         inhibit = d.fine_from + dosing.INHIBIT_TICKS - now if d.fine_from > 0 else 0
         if inhibit > 0:
             return inhibit
-        return min(scans((to_go - f.inflight_kg) / (FAST * f.fine_kg_s) - 0.3), TICKS_PER_S)
+        return min(scans((to_go - f.inflight_kg) / (FAST * f.fine_kg_s) - lands_s), TICKS_PER_S)
+    if d.phase == dosing.EMPTYING:
+        return scans(w.opening / w.stroke_rate_s)
     return SCAN_TICKS
 
 
@@ -95,7 +98,8 @@ def slowest(n: Any, c: Any, p: Any, to_belt: int, batch: int, weighing: bool, no
             if weighing:
                 longest = max(longest, until_weighed(d, c, p.weighers[k], now))
             elif d.done < batch:
-                longest = max(longest, of_doser(d, c, p.weighers[k], now) if d.phase == dosing.DISCHARGING else SCAN_TICKS)
+                soon = of_doser(d, c, p.weighers[k], now) if d.phase == dosing.DISCHARGING or d.phase == dosing.EMPTYING else SCAN_TICKS
+                longest = max(longest, soon)
     return longest
 
 
@@ -123,8 +127,12 @@ def of_mixer(n: Any, c: Any, p: Any, number: int, now: int) -> int:
         return slowest(n, c, p, 0, 0, True, now) if n.wait_batch > 0 else LONGEST
     if n.stage == line.CHARGING:
         if since <= 100:
-            return SCAN_TICKS
-        hopper = drain(waiting.mass_kg, waiting.knee_kg, waiting.rate_kg_s, 1.0) if n.wait_batch == n.mix_batch else SCAN_TICKS
+            return max(110 - since, SCAN_TICKS)
+        hopper = scans(waiting.opening / waiting.stroke_rate_s)
+        if n.wait_since > 0:
+            hopper = max(TICKS_PER_S - (now - n.wait_since), SCAN_TICKS)
+        elif n.wait_batch == n.mix_batch:
+            hopper = drain(waiting.mass_kg, waiting.knee_kg, waiting.rate_kg_s, 1.0)
         return max(hopper, slowest(n, c, p, 0, n.mix_batch, False, now))
     if n.stage == line.MIXING:
         return max((n.b_mix[n.mix_batch % dosing.RING] - since) // SCAN_TICKS * SCAN_TICKS, SCAN_TICKS)
@@ -152,7 +160,8 @@ def of_line(n: Any, c: Any, p: Any, number: int, now: int) -> int:
     until = min(of_belt(n, c, p, now), of_mixer(n, c, p, number, now))
     if n.out_batch != 0 and p.io[n.present] > 0.5 and n.stage != line.DISCHARGE:
         out = p.hoppers[2 * number + 1]
-        until = min(until, drain(out.mass_kg, out.knee_kg, out.rate_kg_s, 1.0))
+        left = max(TICKS_PER_S - (now - n.out_since), SCAN_TICKS) if n.out_since > 0 else drain(out.mass_kg, out.knee_kg, out.rate_kg_s, 1.0)
+        until = min(until, left)
     if p.io[n.mixer_run] > 0.5 and p.io[n.mixer_running] < 0.5 or p.mixers[number].over_s > 0.0:
         return SCAN_TICKS
     if n.state == line.READY:

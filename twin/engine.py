@@ -82,9 +82,11 @@ class Engine:
 
     def _settle(self, now: int, look: int) -> None:
         """Bring SimPy to the plant's time and let everything due happen."""
-        if now > self.env.now:
-            self.env.run(until=now)
         if look:
+            if now > self.env.now:
+                here = self.env.timeout(now - int(self.env.now))
+                while not here.processed:
+                    self.env.step()
             for what, call in self._watches:
                 if look & what:
                     call()

@@ -7,6 +7,7 @@ line; the command line prints it and leaves with `exit_code`.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 TEXTS: dict[str, tuple[str, str]] = {
@@ -23,6 +24,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "E303": ("fault {fault} does not apply to {target}; it applies to {kinds}", "故障 {fault} 不适用于 {target}；适用于 {kinds}"),
     "E401": ("{problem}; {mend}", "{problem}；{mend}"),
 }  # fmt: skip
+
+KINDS_ZH = {"design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "machine": "设备", "table": "数据表", "list": "清单",
+            "recipe book": "配合比文件", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
+NEAR = re.compile(r"; did you mean '(.*)'\?")
 
 
 class BatchtwinError(Exception):
@@ -43,7 +48,10 @@ class BatchtwinError(Exception):
     def text(self, language: str = "en") -> str:
         """The one-line message in `en` or `zh`."""
         en, zh = TEXTS[self.code]
-        return (zh if language == "zh" else en).format(**self.fields)
+        if language != "zh":
+            return en.format(**self.fields)
+        kind, near = str(self.fields.get("kind", "")), str(self.fields.get("near", ""))
+        return zh.format(**self.fields | {"kind": KINDS_ZH.get(kind, kind), "near": NEAR.sub(r"；您是否要用“\1”？", near)})
 
 
 class BadInput(BatchtwinError):

@@ -82,6 +82,8 @@ class Plant:
         _place_trucks(site, design, trucks)
         self.names = site.names
         self.holders = site.ledger.holders
+        self._holder = {h: i for i, h in enumerate(self.holders)}
+        self._records: dict[str, Any] = {}
         self.table = site.table
         self.image = Image(site.table)
         ledger = site.ledger.build()
@@ -98,9 +100,11 @@ class Plant:
 
     def record(self, name: str) -> Any:
         """State record of a machine by its name (a view: writing to it changes the plant)."""
-        machine = self.table.machine(name)
-        field = KINDS[machine.kind][1]
-        return getattr(self.state, field)[self.names[machine.kind].index(name)]
+        if name not in self._records:
+            machine = self.table.machine(name)
+            field = KINDS[machine.kind][1]
+            self._records[name] = getattr(self.state, field)[self.names[machine.kind].index(name)]
+        return self._records[name]
 
     def link(self, source: str, target: str) -> int:
         """Number of the ledger link between two holders."""
@@ -108,7 +112,7 @@ class Plant:
 
     def holder(self, name: str) -> int:
         """Number of a ledger holder."""
-        return self.holders.index(name)
+        return self._holder[name]
 
     def residual(self) -> float:
         """Relative closure of the ledger, see `twin.ledger.residual`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -98,9 +98,21 @@ class Rig:
 
 
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    """A plant whose books must close when the test is over."""
-    bench = Rig()
-    yield bench
-    assert bench.plant.residual() <= 1e-9
-    assert all(np.isfinite(bench.state.ledger.stock).ravel())
+def new_rig() -> Iterator[Callable[..., Rig]]:
+    """Builds plants whose books must close when the test is over."""
+    rigs: list[Rig] = []
+
+    def build(seed: int = 1) -> Rig:
+        rigs.append(Rig(seed))
+        return rigs[-1]
+
+    yield build
+    for rig in rigs:
+        assert rig.plant.residual() <= 1e-9
+        assert np.isfinite(rig.state.ledger.stock).all()
+
+
+@pytest.fixture
+def rig(new_rig: Callable[..., Rig]) -> Rig:
+    """One plant."""
+    return new_rig()

@@ -90,7 +90,7 @@ def test_the_mean_way_of_a_steady_stream_is_the_length_of_the_line():
 
 
 def test_10_and_100_ms_steps_give_the_same_outflow_within_a_slot():
-    fine, coarse = Belt(64), Belt(64)
+    fine, coarse = Belt(20), Belt(20)
     rng = np.random.default_rng(3)
     for rate, speed in zip(rng.uniform(0, 100, 400), np.repeat(rng.choice([0.0, 2.0, 4.0], 40), 10), strict=True):
         coarse.advance(0.1 * speed, vector(stone=0.1 * rate))

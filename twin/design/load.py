@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,10 +36,13 @@ def find(name: str | Path, package: str, kind: str) -> Path:
     if str(name) in known:
         return known[str(name)]
     path = Path(name)
-    if path.is_dir():
-        raise BatchtwinError("E104", path=path)
-    if path.exists():
-        return path
+    try:
+        if path.is_dir():
+            raise BatchtwinError("E104", path=path)
+        if path.exists():
+            return path
+    except OSError as error:
+        raise BatchtwinError("E103", path=path, problem=error.strerror or "unreadable") from None
     if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
         raise BatchtwinError("E103", path=path, problem="no such file")
     raise unknown(kind, str(name), known)
@@ -101,12 +104,25 @@ def parse(path: Path, kind: str, model: type[Model], data: dict[str, Any], node:
         found = list(cross_check(result))
     except ValidationError as error:
         for e in error.errors():
-            found.append((tuple(e["loc"]), *_plain(e, data)))
+            found.append((_place(e["loc"], data), *_plain(e, data)))
     if found or result is None:
         raise BadInput(
             [BatchtwinError("E101", where=f"{path}:{line_of(node, place)}: {_dotted(place)}", problem=p, mend=m) for place, p, m in found]
         )
     return result
+
+
+def _place(loc: Sequence[str | int], data: Any) -> tuple[str | int, ...]:
+    """A pydantic location without the tags of unions, which no file contains."""
+    place: list[str | int] = []
+    for key in loc:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            if key is not loc[-1]:
+                continue
+        place.append(key)
+    return tuple(place)
 
 
 def _dotted(place: Iterable[str | int]) -> str:

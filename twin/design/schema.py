@@ -107,6 +107,8 @@ class Design(Part):
         return next((r for r in self.recipes if r.grade == grade), None)
 
 
+MIXER_KG_M3 = 1.15 * 2400  # what a mixer takes for each m³ of its rated volume
+
 Mistake = tuple[tuple[str | int, ...], str, str]
 
 
@@ -155,7 +157,9 @@ def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mista
 def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake]:
     at = ("recipes", i)
     total = sum(recipe.kg_m3.values())
-    if not 1800 <= total <= 2700:
+    if total > MIXER_KG_M3:
+        yield (*at, "kg_m3"), f"{recipe.grade} is heavier than the mixer takes ({total:.0f} kg/m³)", f"give at most {MIXER_KG_M3:.0f} kg/m³"
+    elif not 1800 <= total <= 2700:
         yield (*at, "kg_m3"), f"{recipe.grade} adds up to {total:.0f} kg/m³", "ordinary concrete is 1800–2700 kg/m³"
     for material, kg in recipe.kg_m3.items():
         if material not in design.materials:
@@ -170,6 +174,3 @@ def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake
             load = sum(recipe.kg_m3.get(m, 0.0) for m in {line.material_of(f.source) for f in weigher.feeders.values()} if m) * line.mixer.rated_m3
             if load > weigher.capacity_kg:
                 yield (*at, "kg_m3"), f"{recipe.grade} puts {load:.0f} kg on weigher {line_name}.{name}", f"it takes {weigher.capacity_kg:.0f} kg"
-        heaviest = total * line.mixer.rated_m3
-        if heaviest > 1.15 * line.mixer.rated_m3 * 2400:
-            yield (*at, "kg_m3"), f"{recipe.grade} is heavier than the mixer of {line_name} takes ({heaviest:.0f} kg)", "lower the masses or use a larger mixer"

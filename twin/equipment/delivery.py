@@ -56,6 +56,7 @@ class Purchasing:
                 self._lot(store, "opening stock", store.before_kg, engine.plant.design.materials[store.material].moisture, 0.0)
             opening = float(total_kg(engine.plant.state.ledger, store.holder))
             self._lot(store, "opening stock", opening, engine.plant.design.materials[store.material].moisture, store.before_kg)
+        self._rng = [engine.rng(11, s.number) for s in self.stores]
         engine.env.process(self._watch())
 
     def _stores(self) -> Generator[Store, None, None]:
@@ -106,7 +107,7 @@ class Purchasing:
     def _deliver(self, store: Store, kg: float, at_once: bool) -> Generator[simpy.Event, Any, None]:
         engine, plant = self.engine, self.engine.plant
         material = plant.design.materials[store.material]
-        rng = engine.rng(11, store.number, int(engine.env.now))
+        rng = self._rng[store.number]
         lead_s = material.lead_time_h * 3600 * rng.lognormal(0.0, 0.2)
         yield engine.wait(0.0 if at_once else lead_s)
         while total_kg(plant.state.ledger, store.holder) + kg > 0.98 * store.capacity_kg:

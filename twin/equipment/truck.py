@@ -1,14 +1,14 @@
 """Truck: mixer trucks between the loading bay and the sites, as SimPy processes.
 
 A load waits for a truck, the truck for the bay; it is loaded, gets a ticket, drives, pours, drives back and washes
-out. What it carries is a holder of the ledger like any other.
+out twice a day. What it carries is a holder of the ledger like any other.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from twin.engine import LOADS, Engine, ticks
 from twin.equipment.part import TICKS_PER_S
 from twin.ledger import WATER, book, move, total_kg
+
+WASH_EVERY_S, WASH_S = 6 * 3600.0, 300.0  # engineering choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +43,26 @@ class Load:
     pour_s: float
 
 
-@dataclass(slots=True)
 class Bay:
-    """The loading bay of one line: one order posted ahead, one truck under the hopper."""
+    """The loading bay of one line: at its desk the next load is posted while one truck stands under the hopper."""
 
-    name: str
-    desk: simpy.Resource
-    place: simpy.Resource
-    posted: int = 0
-    waiting: dict[tuple[str, int], simpy.Event] = field(default_factory=dict)
+    def __init__(self, engine: Engine, line: str) -> None:
+        plant = engine.plant
+        self.line = line
+        self.record = plant.record(f"{line}.Bay")
+        self.desk: deque[tuple[Load, int, int]] = deque()
+        self.place: deque[tuple[Load, int, int, int]] = deque()
+        self.posting = self.loading = False
+        self.posted = self.assigned = 0
+        self.tag = {t: plant.table.index(f"{line}.Bay.{t}") for t in ("Order", "ForTruck", "Volume", "MixTime", "Accepted", "Done")}
+        self.waiting: dict[str, tuple[int, Callable[[], None]]] = {}
+        self.recipe = {r.grade: (r.mix_time_s, [(plant.table.index(f"{line}.Bay.Recipe.{m}"), r.kg_m3.get(m, 0.0))
+                       for m in plant.design.lines[line].materials()]) for r in plant.design.recipes}  # fmt: skip
+
+    @property
+    def queue(self) -> int:
+        """Loads at the desk and trucks before the hopper."""
+        return len(self.desk) + len(self.place) + self.posting + self.loading
 
 
 class Fleet:
@@ -63,31 +76,25 @@ class Fleet:
 
     def __init__(self, engine: Engine, poured: NDArray[np.int64]) -> None:
         """Args: poured: [line], number of batches each mixer has let go; a ticket names the batches of its load by it."""
-        self.engine = engine
         plant = engine.plant
-        fleet = plant.design.fleet
-        self.fleet = fleet
-        self.idle: deque[int] = deque(range(1, fleet.trucks + 1))
-        self.free = simpy.Container(engine.env, capacity=fleet.trucks, init=fleet.trucks)
-        self.bays = [Bay(line, simpy.Resource(engine.env), simpy.Resource(engine.env)) for line in plant.design.lines]
+        self.engine = engine
+        self.fleet = plant.design.fleet
+        self.idle: deque[int] = deque(range(1, self.fleet.trucks + 1))
+        self.loads: deque[Load] = deque()
+        self.bays = [Bay(engine, line) for line in plant.design.lines]
         self.tickets: list[dict[str, Any]] = []
         self.left_m3 = 0.0
         self.loads_open = 0
-        self.washed: dict[int, int] = {}
+        self._washed: dict[int, int] = {}
         self._poured = poured
-        self._assigned = [0] * len(plant.design.lines)
         self._kept = 0
-        io, table = plant.state.io, plant.table
-        self._io = io
-        self._index = {(b.name, t): table.index(f"{b.name}.Bay.{t}") for b in self.bays
-                       for t in ("Order", "ForTruck", "Volume", "MixTime", "Accepted", "Done")}  # fmt: skip
-        self._recipe = {(b.name, r.grade): [(table.index(f"{b.name}.Bay.Recipe.{m}"), r.kg_m3.get(m, 0.0)) for m in plant.design.lines[b.name].materials()]
-                        for b in self.bays for r in plant.design.recipes}  # fmt: skip
-        self._rng = [engine.rng(7, truck) for truck in range(fleet.trucks + 1)]
+        self._holder = [plant.holder(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
+        self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
+        self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
         engine.watch(LOADS, self._watch)
 
     def add(self, loads: list[Load]) -> None:
-        """Take on loads; each becomes a process when it is due."""
+        """Take on loads; each asks for a truck when it is due."""
         self.loads_open += len(loads)
         self.engine.env.process(self._release(sorted(loads, key=lambda load: load.due_tick)))
 
@@ -99,97 +106,128 @@ class Fleet:
         out, self._kept = self.tickets[self._kept : end], end
         return out
 
+    # --- from order to loaded truck -------------------------------------------------------------------
+
     def _release(self, loads: list[Load]) -> Generator[simpy.Event, Any, None]:
         for load in loads:
             if load.due_tick > self.engine.env.now:
                 yield self.engine.env.timeout(load.due_tick - self.engine.env.now)
-            yield self.free.get(1)
-            self.engine.env.process(self._deliver(load, self.idle.popleft()))
+            self.loads.append(load)
+            self._assign()
+
+    def _assign(self) -> None:
+        """Give waiting loads to idle trucks, each at the shortest queue."""
+        while self.loads and self.idle:
+            bay = min(self.bays, key=lambda b: b.queue)
+            bay.desk.append((self.loads.popleft(), self.idle.popleft(), int(self.engine.env.now)))
+            self._post(bay)
+
+    def _post(self, bay: Bay) -> None:
+        """Write the next load into the image as dispatch does, once the one before is accepted."""
+        if bay.posting or not bay.desk:
+            return
+        load, truck, queued = bay.desk.popleft()
+        bay.posting = True
+        bay.posted += 1
+        number = bay.posted
+        io, tag = self.engine.plant.state.io, bay.tag
+        mix_time_s, masses = bay.recipe[load.grade]
+        for index, kg in masses:
+            io[index] = kg
+        io[tag["MixTime"]], io[tag["Volume"]], io[tag["ForTruck"]], io[tag["Order"]] = mix_time_s, load.volume_m3, truck, number
+
+        def accepted() -> None:
+            bay.posting = False
+            bay.place.append((load, truck, queued, number))
+            self._position(bay)
+            self._post(bay)
+
+        bay.waiting["Accepted"] = (number, accepted)
 
     def _watch(self) -> None:
-        """Tell waiting trucks that the controller accepted or finished their load."""
+        """The controller has accepted or finished a load."""
+        io = self.engine.plant.state.io
         for bay in self.bays:
-            for (tag, number), event in list(bay.waiting.items()):
-                if self._io[self._index[bay.name, tag]] >= number:
-                    del bay.waiting[tag, number]
-                    event.succeed()
+            for tag in ("Done", "Accepted"):
+                number, act = bay.waiting.get(tag, (0, None))
+                if act and io[bay.tag[tag]] >= number:
+                    del bay.waiting[tag]
+                    act()
 
-    def _told(self, bay: Bay, tag: str, number: int) -> simpy.Event:
-        event = self.engine.env.event()
-        bay.waiting[tag, number] = event
-        return event
+    def _position(self, bay: Bay) -> None:
+        """Let the next truck drive under the hopper."""
+        if bay.loading or not bay.place:
+            return
+        load, truck, queued, number = bay.place.popleft()
+        bay.loading = True
 
-    def _deliver(self, load: Load, truck: int) -> Generator[simpy.Event, Any, None]:
-        env, plant = self.engine.env, self.engine.plant
-        bay = min(self.bays, key=lambda b: len(b.desk.queue) + len(b.place.queue) + b.desk.count)
-        queued = env.now
-        with bay.desk.request() as desk:
-            yield desk
-            bay.posted += 1
-            number = bay.posted
-            self._post(bay, load, truck, number)
-            yield self._told(bay, "Accepted", number)
-            place = bay.place.request()
-        yield place
-        yield self.engine.wait(self.fleet.positioning_s)
-        record = plant.record(f"{bay.name}.Bay")
-        record["load"] = plant.link(f"{bay.name}.Hopper.Discharge", f"Truck{truck}")
-        record["truck"], record["present"] = truck, 1.0
-        at_bay = env.now
-        yield self._told(bay, "Done", number)
+        def stands(_: simpy.Event) -> None:
+            plant, record = self.engine.plant, bay.record
+            record["load"] = plant.link(f"{bay.line}.Hopper.Discharge", f"Truck{truck}")
+            record["truck"], record["present"] = truck, 1.0
+            at_bay = int(self.engine.env.now)
+            bay.waiting["Done"] = (number, lambda: self._leave(bay, load, truck, queued, at_bay, number))
+            self._watch()
+
+        self._later(self.fleet.positioning_s, stands)
+
+    def _later(self, seconds: float, act: Callable[[simpy.Event], None]) -> None:
+        event = self.engine.wait(seconds)
+        assert event.callbacks is not None
+        event.callbacks.append(act)
+
+    # --- from the gate to the site and back -----------------------------------------------------------
+
+    def _leave(self, bay: Bay, load: Load, truck: int, queued: int, at_bay: int, number: int) -> None:
+        """The loaded truck leaves with its ticket and the next one comes."""
+        record = bay.record
         record["load"], record["truck"], record["present"] = record["ground"], 0, 0.0
-        bay.place.release(place)
-        ticket = self._ticket(load, truck, bay, number, queued, at_bay)
-        yield from self._round(load, truck, ticket)
-        self.idle.append(truck)
-        yield self.free.put(1)
-
-    def _post(self, bay: Bay, load: Load, truck: int, number: int) -> None:
-        """Write the load into the image as dispatch does."""
-        io = self._io
-        for index, kg in self._recipe[bay.name, load.grade]:
-            io[index] = kg
-        recipe = self.engine.plant.design.recipe(load.grade)
-        io[self._index[bay.name, "MixTime"]] = recipe.mix_time_s if recipe else 30.0
-        io[self._index[bay.name, "Volume"]] = load.volume_m3
-        io[self._index[bay.name, "ForTruck"]] = truck
-        io[self._index[bay.name, "Order"]] = number
-
-    def _ticket(self, load: Load, truck: int, bay: Bay, number: int, queued: int, at_bay: int) -> dict[str, Any]:
-        holder = self.engine.plant.holder(f"Truck{truck}")
-        s = TICKS_PER_S
-        line = self.bays.index(bay)
-        first, self._assigned[line] = self._assigned[line] + 1, int(self._poured[line])
-        ticket = {"ticket": len(self.tickets) + 1, "order": load.order, "grade": load.grade, "line": bay.name, "load": number, "truck": truck,
-                  "batch_from": first, "batch_to": self._assigned[line], "volume_m3": load.volume_m3, "loaded_kg": float(total_kg(self.engine.plant.state.ledger, holder)), "due_s": load.due_tick / s,
-                  "queued_s": queued / s, "at_bay_s": at_bay / s, "left_s": self.engine.env.now / s, "arrived_s": None, "poured_s": None,
-                  "returned_s": None, "poured_kg": None}  # fmt: skip
+        bay.loading = False
+        line, s, now = self.bays.index(bay), TICKS_PER_S, int(self.engine.env.now)
+        first, bay.assigned = bay.assigned + 1, int(self._poured[line])
+        kg = float(total_kg(self.engine.plant.state.ledger, self._holder[truck - 1]))
+        ticket = {"ticket": len(self.tickets) + 1, "order": load.order, "grade": load.grade, "line": bay.line, "load": number, "truck": truck,
+                  "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3, "loaded_kg": kg, "due_s": load.due_tick / s,
+                  "queued_s": queued / s, "at_bay_s": at_bay / s, "left_s": now / s, "arrived_s": None, "poured_s": None, "returned_s": None,
+                  "poured_kg": None}  # fmt: skip
         self.tickets.append(ticket)
         self.left_m3 += load.volume_m3
         self.loads_open -= 1
-        return ticket
+        self._drive(load, truck, ticket)
+        self._position(bay)
 
-    def _round(self, load: Load, truck: int, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, None]:
-        """Drive, pour, drive back, wash out."""
-        env, plant, rng, s = self.engine.env, self.engine.plant, self._rng[truck], TICKS_PER_S
-        ledger = plant.state.ledger
-        holder = plant.holder(f"Truck{truck}")
-        # Travel and pouring times scatter log-normally, ±15 % and ±25 % (engineering choice).
-        yield env.timeout(ticks(load.drive_s * rng.lognormal(0.0, 0.15)))
-        ticket["arrived_s"] = env.now / s
-        yield env.timeout(ticks(load.pour_s * rng.lognormal(0.0, 0.25)))
-        ticket["poured_s"] = env.now / s
-        ticket["poured_kg"] = float(move(ledger, plant.link(f"Truck{truck}", "site"), max(total_kg(ledger, holder) - self.fleet.residue_kg, 0.0)))
-        yield env.timeout(ticks(load.drive_s * rng.lognormal(-0.1, 0.15)))
-        ticket["returned_s"] = env.now / s
-        if env.now - self.washed.get(truck, -(10**9)) > ticks(6 * 3600):
-            self.washed[truck] = env.now
-            yield from self._wash(truck, holder)
+    def _drive(self, load: Load, truck: int, ticket: dict[str, Any]) -> None:
+        """Drive, pour, drive back. Travel and pouring times scatter log-normally, ±15 % and ±25 % (engineering choice)."""
+        rng = self._rng[truck]
+        out_s, pour_s, back_s = load.drive_s * rng.lognormal(0.0, 0.15), load.pour_s * rng.lognormal(0.0, 0.25), load.drive_s * rng.lognormal(-0.1, 0.15)
+        ledger = self.engine.plant.state.ledger
 
-    def _wash(self, truck: int, holder: int) -> Generator[simpy.Event, Any, None]:
+        def poured(_: simpy.Event) -> None:
+            held = total_kg(ledger, self._holder[truck - 1])
+            ticket["arrived_s"], ticket["poured_s"] = ticket["left_s"] + out_s, self.engine.env.now / TICKS_PER_S
+            ticket["poured_kg"] = float(move(ledger, self._site[truck - 1], max(held - self.fleet.residue_kg, 0.0)))
+            self._later(back_s, returned)
+
+        def returned(_: simpy.Event) -> None:
+            now = int(self.engine.env.now)
+            ticket["returned_s"] = now / TICKS_PER_S
+            if now - self._washed.get(truck, -(10**9)) > ticks(WASH_EVERY_S):
+                self._washed[truck] = now
+                self._later(WASH_S, washed)
+            else:
+                washed(_, wash=False)
+
+        def washed(_: simpy.Event, wash: bool = True) -> None:
+            if wash:
+                self._wash(truck)
+            self.idle.append(truck)
+            self._assign()
+
+        self._later(out_s + pour_s, poured)
+
+    def _wash(self, truck: int) -> None:
         """Wash the drum out into a slurry tank with room, else down the drain."""
-        plant, ledger = self.engine.plant, self.engine.plant.state.ledger
-        yield self.engine.wait(300)
+        plant, ledger, holder = self.engine.plant, self.engine.plant.state.ledger, self._holder[truck - 1]
         book(ledger, plant.link("mains", f"Truck{truck}"), WATER, self.fleet.washout_kg)
         for line, cfg in plant.design.lines.items():
             for key, tank in cfg.tanks.items():
