@@ -21,11 +21,11 @@ RING = 8  # batches under way at most, see line.py
 SECOND = 100  # ticks
 
 # While the coarse stream dies away its impact still weighs; the cut-off is not looked for (comparison inhibit time).
-INHIBIT_TICKS = 110
+INHIBIT_TICKS = 160
 SETTLE_TICKS = 120  # from shutting the feeder to the first reading that counts
 AVERAGE_SCANS = 5  # readings averaged for a record
 LEARN = 0.3  # share of the last error that the in-flight mass takes over (ctrl.ewma, recalled)
-FINE_AIM_S = 2.6  # how long fine feed shall last
+FINE_AIM_S = 3.0  # how long fine feed shall last
 LATE_TICKS = 60 * SECOND  # an over-tolerance within twice the limit is accepted after this without an answer
 NO_FLOW_TICKS, ALARM_TICKS, SWITCH_TICKS = 3 * SECOND, 8 * SECOND, 20 * SECOND
 

@@ -84,13 +84,21 @@ class Facts:
         return [t for t in self.tags if t.endswith(ends) and not t.endswith((".min", ".max"))]
 
     def _last_s(self) -> float:
-        return max((self.one(f"SELECT max(time_s) AS t FROM {t}")["t"] or 0.0 for t in ("tags", "batches", "weighings", "events", "ledger") if self.has(t)), default=0.0)
+        return max(
+            (self.one(f"SELECT max(time_s) AS t FROM {t}")["t"] or 0.0 for t in ("tags", "batches", "weighings", "events", "ledger") if self.has(t)),
+            default=0.0,
+        )
 
     def _load_batches(self) -> None:
         """`load_batches`: every batch with ticket and grade of its load; both null while the load has no ticket."""
-        tickets = "SELECT ticket, grade, line, unnest(range(batch_from, batch_to + 1)) AS number FROM deliveries" if self.has("deliveries") else (
-            "SELECT NULL::BIGINT AS ticket, NULL::VARCHAR AS grade, '' AS line, -1::BIGINT AS number")  # fmt: skip
-        self.run.duck.execute(f"CREATE OR REPLACE TEMP TABLE load_batches AS SELECT t.ticket, t.grade, b.* FROM batches b LEFT JOIN ({tickets}) t USING (line, number)")
+        tickets = (
+            "SELECT ticket, grade, line, unnest(range(batch_from, batch_to + 1)) AS number FROM deliveries"
+            if self.has("deliveries")
+            else ("SELECT NULL::BIGINT AS ticket, NULL::VARCHAR AS grade, '' AS line, -1::BIGINT AS number")
+        )
+        self.run.duck.execute(
+            f"CREATE OR REPLACE TEMP TABLE load_batches AS SELECT t.ticket, t.grade, b.* FROM batches b LEFT JOIN ({tickets}) t USING (line, number)"
+        )
 
     def peaks(self, names: list[str], buckets: int = 1000) -> dict[str, tuple[list[int], list[float | None]]]:
         """Tags over time in at most two points a bucket, its least and its greatest value, so that no peak is lost.
@@ -105,7 +113,9 @@ class Facts:
             low, high = (quoted(f"{name}{end}" if f"{name}{end}" in self.tags else name) for end in (".min", ".max"))
             ask += [f"min({low}) AS low{i}, arg_min(time_s, {low}) AS low_at{i}, max({high}) AS high{i}, arg_max(time_s, {high}) AS high_at{i}"]
         rows = self.rows(f"SELECT floor(time_s / {width}) AS bucket, {', '.join(ask)} FROM tags GROUP BY bucket ORDER BY bucket")
-        step = self.one("SELECT median(d) AS step FROM (SELECT time_s - lag(time_s) OVER (ORDER BY time_s) AS d FROM (SELECT time_s FROM tags LIMIT 2000))")["step"]
+        step = self.one("SELECT median(d) AS step FROM (SELECT time_s - lag(time_s) OVER (ORDER BY time_s) AS d FROM (SELECT time_s FROM tags LIMIT 2000))")[
+            "step"
+        ]
         gap = max(3 * width, 5 * (step or 1.0))
         return {name: self._curve(rows, i, gap) for i, name in enumerate(names)}
 
@@ -135,5 +145,7 @@ class Facts:
             ask.append(f"round(min({low}), 3) AS low{i}, round(avg({quoted(name)}), 3) AS mean{i}, round(max({high}), 3) AS high{i}")
         if not ask:
             return {}
-        c = self.columns(f"SELECT epoch_ms(date_trunc('{grain}', epoch_ms({self.ms('time_s')}))) AS at_ms, {', '.join(ask)} FROM tags GROUP BY at_ms ORDER BY at_ms")
+        c = self.columns(
+            f"SELECT epoch_ms(date_trunc('{grain}', epoch_ms({self.ms('time_s')}))) AS at_ms, {', '.join(ask)} FROM tags GROUP BY at_ms ORDER BY at_ms"
+        )
         return {n: {"x": c["at_ms"], "low": c[f"low{i}"], "mean": c[f"mean{i}"], "high": c[f"high{i}"]} for i, n in enumerate(names)}

@@ -35,6 +35,11 @@ def same(name: object) -> Text:
     return Text(str(name), str(name))
 
 
+def heads(*columns: str) -> list[Text]:
+    """Column heads from `English|中文`, or one name for both."""
+    return [Text(*c.split("|")) if "|" in c else same(c) for c in columns]
+
+
 def num(value: float | None, digits: int = 0) -> str:
     """A number for people: thousands apart, `–` when there is none."""
     if value is None or value != value:
@@ -87,6 +92,11 @@ class Table:
     rows: Sequence[Sequence[Any]]
     note: Text | None = None
     kind: ClassVar[str] = "table"
+
+    def heads(self) -> list[tuple[Text, str]]:
+        """Text and CSS class of each column's head, aligned like the first row."""
+        first = self.cells(self.rows[0]) if self.rows else [("", "")] * len(self.head)
+        return [(text, "n" if "n" in css.split() else "") for text, (_, css) in zip(self.head, first, strict=True)]
 
     def cells(self, row: Sequence[Any]) -> list[tuple[Any, str]]:
         """Value and CSS classes of each cell of a row."""

@@ -40,9 +40,16 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     figures = {c.name: c.figure | {"what": c.what} for c in charts}
     environment = Environment(loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     html = environment.get_template("report.html").render(
-        head=head(facts), banner=BANNERS.get(run.state), state=run.state, key=key_figures(facts), sections=sections, title=title_of(facts, "scenario"),
-        page_title=script_json(title_of(facts, "scenario")), figures=script_json(figures), plotlyjs=get_plotlyjs() if charts else "",
-    )  # fmt: skip
+        head=head(facts),
+        banner=BANNERS.get(run.state),
+        state=run.state,
+        key=key_figures(facts),
+        sections=sections,
+        title=title_of(facts, "scenario"),
+        page_title=script_json(title_of(facts, "scenario")),
+        figures=script_json(figures),
+        plotlyjs=get_plotlyjs() if charts else "",
+    )
     target = Path(path) if path else run.path / "report.html"
     part = target.with_name(f"{target.name}.tmp")
     part.write_text(html, encoding="utf-8")
@@ -92,13 +99,28 @@ def key_figures(facts: Facts) -> Figures:
         (Text("m³ mixed", "搅拌方量 m³"), num(count("batches", "sum(volume_m3)"), 1), Text("true volume", "实际体积")),
         (Text("Batches", "盘数"), num(count("batches")), ""),
         (Text("Loads", "车次"), num(count("deliveries")), Text("{n} not left yet", "{n} 车未出站").put(n=done.get("loads_open", "–"))),
-        (Text("Out of tolerance", "超差计量"), flag(num(outside), outside > 0), Text("{p} of {n} weighings", "占 {n} 次计量的 {p}").put(p=percent(share), n=num(weighings))),
-        (Text("Ledger residual", "台账不平衡"), "–" if residual is None else flag(f"{residual:.1e}", residual > CLOSURE_LIMIT), Text("share of the mass in play", "相对在账质量")),
+        (
+            Text("Out of tolerance", "超差计量"),
+            flag(num(outside), outside > 0),
+            Text("{p} of {n} weighings", "占 {n} 次计量的 {p}").put(p=percent(share), n=num(weighings)),
+        ),
+        (
+            Text("Ledger residual", "台账不平衡"),
+            "–" if residual is None else flag(f"{residual:.1e}", residual > CLOSURE_LIMIT),
+            Text("share of the mass in play", "相对在账质量"),
+        ),
         (Text("Alarms", "报警"), flag(num(alarms_n), alarms_n > 0, "warn"), ""),
-        (Text("Simulated", "模拟时长"), f"{num(hours, 1)} h" if not facts.long else f"{num(hours / 24, 1)} d",
-         Text("of {h} h asked for", "计划 {h} h").put(h=num(planned / 3600, 1)) if planned else ""),
-        (Text("Speed", "速度"), "–" if speed is None else f"{num(speed)} ×", Text("real time, run took {s} s", "倍实时，耗时 {s} s").put(s=num(done.get("wall_seconds"), 1))),
-    ]  # fmt: skip
+        (
+            Text("Simulated", "模拟时长"),
+            f"{num(hours, 1)} h" if not facts.long else f"{num(hours / 24, 1)} d",
+            Text("of {h} h asked for", "计划 {h} h").put(h=num(planned / 3600, 1)) if planned else "",
+        ),
+        (
+            Text("Speed", "速度"),
+            "–" if speed is None else f"{num(speed)} ×",
+            Text("real time, run took {s} s", "倍实时，耗时 {s} s").put(s=num(done.get("wall_seconds"), 1)),
+        ),
+    ]
     if done.get("bad_writes"):
         items.append((Text("Bad writes", "越界写入"), flag(num(done["bad_writes"]), True), Text("not a number, or out of range", "非数值或超出范围")))
     return Figures(items)

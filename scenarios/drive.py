@@ -47,6 +47,7 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
             line.scan(c.lines[k], c, p.io, now)
             ticks = min(ticks, stride.of_line(c.lines[k], c, p, k, now))
         for k in range(p.weighers.shape[0]):
+            watch_weigher(p, log, k, now)
             weigh_on(p, c, log, k, now + ticks)
         plant.carry(p, ticks * TICK_S)
         site.tick = now + ticks

@@ -16,6 +16,7 @@ from twin.equipment.part import SCAN_TICKS, TICKS_PER_S
 from twin.jit import njit
 
 FAST = 1.25  # flow that irregularity hardly ever exceeds, over rated flow
+SWITCH_TICKS = 50  # a gate that has just been told to move is given a step of its own
 LONGEST = 100 * TICKS_PER_S  # of one step while something is under way
 
 
@@ -41,6 +42,9 @@ def of_doser(d: Any, c: Any, w: Any, now: int) -> int:
     """Until this weigher's program can have anything to decide."""
     if d.phase == dosing.IDLE or d.phase == dosing.WEIGHED or d.phase == dosing.HELD:
         return LONGEST
+    since = now - d.since
+    if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
+        return SWITCH_TICKS - since
     if d.phase == dosing.SETTLING:
         return max(dosing.SETTLE_TICKS - (now - d.since), SCAN_TICKS)
     if d.phase == dosing.JOG:
@@ -55,7 +59,7 @@ def of_doser(d: Any, c: Any, w: Any, now: int) -> int:
         f = c.feeders[d.feeder]
         to_go = d.target_kg - (w.shown_kg - d.tare_kg)
         # When the stream first lands its impact makes the scale jump ahead by what flows in its time of fall.
-        lands_s = 0.8 if now - d.since < 150 else 0.0
+        lands_s = 0.8 if since < 150 else 0.3
         if d.phase == dosing.COARSE:
             return min(scans((to_go - f.lead_kg) / (FAST * f.rated_kg_s) - lands_s), 3 * TICKS_PER_S)
         inhibit = d.fine_from + dosing.INHIBIT_TICKS - now if d.fine_from > 0 else 0
@@ -83,6 +87,9 @@ def until_weighed(d: Any, c: Any, w: Any, now: int) -> int:
         return soon + dosing.INHIBIT_TICKS + dosing.SETTLE_TICKS
     if d.phase == dosing.FINE or d.phase == dosing.JOG:
         return soon + dosing.SETTLE_TICKS
+    since = now - d.since
+    if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
+        return SWITCH_TICKS - since
     if d.phase == dosing.SETTLING:
         return max(dosing.SETTLE_TICKS + (dosing.AVERAGE_SCANS - 1) * SCAN_TICKS - (now - d.since), SCAN_TICKS)
     return dosing.SETTLE_TICKS if d.phase != dosing.HELD else TICKS_PER_S

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards import charts
 from dashboards.facts import Facts
-from dashboards.pieces import Chart, Flag, Note, Section, Table, Text, num, same
+from dashboards.pieces import Chart, Flag, Note, Section, Table, Text, heads, num, same
 from dashboards.texts import plant_words, word
 
 CAP = 500
@@ -38,10 +38,22 @@ def meaning(kind: str, name: str, text: str) -> Text:
 
 def summary(facts: Facts) -> Table:
     """How often each alarm and fault came, and how long it lasted in all."""
-    found = facts.rows(f"SELECT kind, name, text, count(*) AS n, sum(coalesce(until_s, {facts.span_s}) - time_s) / 60 AS min, bool_or(until_s IS NULL) AS open FROM ({LASTING})"
-                       f" GROUP BY kind, name, text ORDER BY kind, n DESC, name LIMIT {CAP}")  # fmt: skip
-    head = [Text("Kind", "类别"), Text("Name", "名称"), Text("Meaning", "含义"), Text("Times", "次数"), Text("Total, min", "累计 min"), Text("At the end", "结束时")]
-    rows = [[word(r["kind"]), r["name"], meaning(r["kind"], r["name"], r["text"]), num(r["n"]), num(r["min"], 1), Flag(Text("still on", "仍存在"), "warn") if r["open"] else Text("over", "已消除")] for r in found]
+    found = facts.rows(
+        f"SELECT kind, name, text, count(*) AS n, sum(coalesce(until_s, {facts.span_s}) - time_s) / 60 AS min, bool_or(until_s IS NULL) AS open FROM ({LASTING})"
+        f" GROUP BY kind, name, text ORDER BY kind, n DESC, name LIMIT {CAP}"
+    )
+    head = heads("Kind|类别", "Name|名称", "Meaning|含义", "Times|次数", "Total, min|累计 min", "At the end|结束时")
+    rows = [
+        [
+            word(r["kind"]),
+            r["name"],
+            meaning(r["kind"], r["name"], r["text"]),
+            num(r["n"]),
+            num(r["min"], 1),
+            Flag(Text("still on", "仍存在"), "warn") if r["open"] else Text("over", "已消除"),
+        ]
+        for r in found
+    ]
     return Table(Text("By name", "按名称汇总"), head, rows, None if rows else Text("No alarm and no fault.", "没有报警与故障。"))
 
 
@@ -61,7 +73,9 @@ def timeline(facts: Facts) -> list[Any]:
             groups.append((word(kind), color, [r["name"] for r in mine], [facts.zero_ms + round(1000 * r["time_s"]) for r in mine], lasts))
     figure = charts.spans(groups, facts.span_s, rows)
     figure["layout"]["xaxis"]["range"] = [facts.zero_ms, facts.zero_ms + round(1000 * facts.span_s)]
-    what = Text("Timeline of {n} alarms and faults on {k} machines or tags.", "{n} 次报警与故障的时间线，涉及 {k} 个设备或标签。").put(n=num(count), k=len(rows))
+    what = Text("Timeline of {n} alarms and faults on {k} machines or tags.", "{n} 次报警与故障的时间线，涉及 {k} 个设备或标签。").put(
+        n=num(count), k=len(rows)
+    )
     title = Text("Timeline", "时间线")
     if count > len(found):
         title = Text("Timeline (first {r} of {n})", "时间线（共 {n} 条，列前 {r} 条）").put(r=num(len(found)), n=num(count))
@@ -71,8 +85,16 @@ def timeline(facts: Facts) -> list[Any]:
 def table(facts: Facts) -> Table:
     """Every event."""
     count = facts.one("SELECT count(*) AS n FROM events")["n"]
-    head = [Text("Time", "时间"), Text("Kind", "类别"), Text("Name", "名称"), Text("Value", "数值"), Text("Meaning", "含义")]
-    rows = [[facts.clock(r["time_s"]), Flag(word(r["kind"])) if r["kind"] == "alarm" else word(r["kind"]), r["name"], num(r["value"], 0 if r["value"] == int(r["value"]) else 4),
-             meaning(r["kind"], r["name"], r["text"])] for r in facts.rows(f"SELECT * FROM events ORDER BY time_s, kind, name LIMIT {CAP}")]  # fmt: skip
+    head = heads("Time|时间", "Kind|类别", "Name|名称", "Value|数值", "Meaning|含义")
+    rows = [
+        [
+            facts.clock(r["time_s"]),
+            Flag(word(r["kind"])) if r["kind"] == "alarm" else word(r["kind"]),
+            r["name"],
+            num(r["value"], 0 if r["value"] == int(r["value"]) else 4),
+            meaning(r["kind"], r["name"], r["text"]),
+        ]
+        for r in facts.rows(f"SELECT * FROM events ORDER BY time_s, kind, name LIMIT {CAP}")
+    ]
     note = Text("The first {r} of {n} events.", "共 {n} 条，列出前 {r} 条。") if count > CAP else Text("{n} events.", "共 {n} 条。")
     return Table(Text("Events", "事件明细"), head, rows, note.put(r=CAP, n=num(count)))

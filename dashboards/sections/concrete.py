@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards import charts
 from dashboards.facts import BUCKETS, Facts
-from dashboards.pieces import Chart, Grid, Note, Section, Table, Text, flag, num, percent, same
+from dashboards.pieces import Chart, Grid, Note, Section, Table, Text, flag, heads, num, percent, same
 
 MANY = 3000  # batches; above, a point is a day or a week
 SLUMP_TOLERANCE_MM = 30.0  # for 100 mm and more (GB/T 14902-2012 ch. 6; recalled)
@@ -44,29 +44,68 @@ def section(facts: Facts) -> Section:
     out.items.append(by_grade(facts, found, recipes))
     point = Text("A point is the mean of a {b}.", "每点为一{b}的平均值。").put(b=BUCKETS[facts.bucket]) if many else Text("A point is a batch.", "每点为一盘。")
     series = over_time(facts, many)
-    out.items.append(Grid(Text("28-day strength, control charts", "28 天强度控制图"), strengths(facts, series, found, recipes, many), Text("{p} Red: below fcu,k.", "{p}红色：低于 fcu,k。").put(p=point)))
+    out.items.append(
+        Grid(
+            Text("28-day strength, control charts", "28 天强度控制图"),
+            strengths(facts, series, found, recipes, many),
+            Text("{p} Red: below fcu,k.", "{p}红色：低于 fcu,k。").put(p=point),
+        )
+    )
     out.items.append(Grid(Text("Properties over time, by grade", "性能随时间变化（按强度等级）"), properties(facts, series), point))
     return out
 
 
 def by_grade(facts: Facts, found: list[dict[str, Any]], recipes: dict[str, Any]) -> Table:
     """Statistics of each grade against its recipe."""
-    head = [Text("Grade", "强度等级"), Text("Batches", "盘数"), Text("m³", "方量 m³"), Text("w/b, mean", "水胶比平均"), Text("w/b, SD", "水胶比标准差"), Text("Slump, mm", "坍落度 mm"),
-            Text("Slump, SD", "坍落度标准差"), Text("Slump wanted", "设计坍落度"), Text("Temperature, °C", "温度 °C"), Text("28 d, MPa", "28 d 强度 MPa"), Text("SD", "标准差"),
-            Text("Least", "最小"), Text("fcu,k", "fcu,k"), Text("fcu,0", "fcu,0"), Text("Batches ≥ fcu,k", "≥ fcu,k 的盘次"), Text("JGJ 55 formula", "JGJ 55 公式值")]  # fmt: skip
+    head = heads(
+        "Grade|强度等级",
+        "Batches|盘数",
+        "m³|方量 m³",
+        "w/b, mean|水胶比平均",
+        "w/b, SD|水胶比标准差",
+        "Slump, mm|坍落度 mm",
+        "Slump, SD|坍落度标准差",
+        "Slump wanted|设计坍落度",
+        "Temperature, °C|温度 °C",
+        "28 d, MPa|28 d 强度 MPa",
+        "SD|标准差",
+        "Least|最小",
+        "fcu,k",
+        "fcu,0",
+        "Batches ≥ fcu,k|≥ fcu,k 的盘次",
+        "JGJ 55 formula|JGJ 55 公式值",
+    )
     below = {r["grade"]: r["n"] for r in facts.rows(_below(recipes))} if recipes else {}
     rows = []
     for r in found:
         recipe = recipes.get(r["grade"])
         k = recipe["strength_mpa"] if recipe else None
         slump_off = recipe is not None and abs(r["slump"] - recipe["slump_mm"]) > SLUMP_TOLERANCE_MM
-        rows.append([same(r["grade"]) if r["grade"] else OPEN, num(r["n"]), num(r["m3"], 1), num(r["wb"], 3), num(r["wb_sd"], 4), flag(num(r["slump"]), slump_off), num(r["slump_sd"], 1),
-                     num(recipe["slump_mm"]) if recipe else "–", f"{num(r['temperature'], 1)} ({num(r['cold'], 1)} … {num(r['warm'], 1)})",
-                     flag(num(r["mpa"], 1), bool(k and r["mpa"] < k)), num(r["mpa_sd"], 2), flag(num(r["least"], 1), bool(k and r["least"] < k), "warn"), num(k, 0),
-                     num(aimed_mpa(k), 1) if k else "–", percent(1 - below.get(r["grade"], 0) / r["n"], 1) if k else "–", num(r["formula"], 1)])  # fmt: skip
-    note = Text("Strength is the twin's estimate from the true composition with within-test scatter, not a test result. fcu,0 by JGJ 55-2011 4.0.1, and slump tolerance ± 30 mm "
-                "by GB/T 14902-2012, both recalled — unverified.",
-                "强度为按真实组成估算并含试验内离散，并非试验结果。fcu,0 按 JGJ 55-2011 第 4.0.1 条，坍落度允许偏差 ± 30 mm 按 GB/T 14902-2012，均凭记忆引用——未核实。")  # fmt: skip
+        rows.append(
+            [
+                same(r["grade"]) if r["grade"] else OPEN,
+                num(r["n"]),
+                num(r["m3"], 1),
+                num(r["wb"], 3),
+                num(r["wb_sd"], 4),
+                flag(num(r["slump"]), slump_off),
+                num(r["slump_sd"], 1),
+                num(recipe["slump_mm"]) if recipe else "–",
+                f"{num(r['temperature'], 1)} ({num(r['cold'], 1)} … {num(r['warm'], 1)})",
+                flag(num(r["mpa"], 1), bool(k and r["mpa"] < k)),
+                num(r["mpa_sd"], 2),
+                flag(num(r["least"], 1), bool(k and r["least"] < k), "warn"),
+                num(k, 0),
+                num(aimed_mpa(k), 1) if k else "–",
+                percent(1 - below.get(r["grade"], 0) / r["n"], 1) if k else "–",
+                num(r["formula"], 1),
+            ]
+        )
+    note = Text(
+        "Strength is the twin's estimate from the true composition with within-test scatter, not a test result. fcu,0 by JGJ 55-2011 4.0.1, and slump tolerance ± 30 mm "
+        "by GB/T 14902-2012, both recalled — unverified.",
+        "强度为按真实组成估算并含试验内离散，并非试验结果。fcu,0 按 JGJ 55-2011 第 4.0.1 条，坍落度允许偏差 ± 30 mm 按 GB/T 14902-2012，均凭记忆引用——未核实。",
+    )
     return Table(Text("By grade", "按强度等级"), head, rows, note)
 
 
@@ -80,7 +119,11 @@ def over_time(facts: Facts, many: bool) -> dict[str | None, dict[str, list[Any]]
     """Values of each grade by time: single batches, or means of each day or week."""
     names = ("water_binder", "slump_mm", "temperature_c", "strength_28d_mpa")
     if many:
-        ask = f"SELECT grade, {facts.bucket_ms('time_s')} AS at_ms, " + ", ".join(f"avg({n}) AS {n}" for n in names) + ", min(strength_28d_mpa) AS least FROM load_batches GROUP BY grade, at_ms"
+        ask = (
+            f"SELECT grade, {facts.bucket_ms('time_s')} AS at_ms, "
+            + ", ".join(f"avg({n}) AS {n}" for n in names)
+            + ", min(strength_28d_mpa) AS least FROM load_batches GROUP BY grade, at_ms"
+        )
     else:
         ask = f"SELECT grade, {facts.ms('time_s')} AS at_ms, {', '.join(names)}, strength_28d_mpa AS least FROM load_batches"
     out: dict[str | None, dict[str, list[Any]]] = {}
@@ -110,7 +153,9 @@ def strengths(facts: Facts, series: dict[str | None, dict[str, list[Any]]], foun
             data[1]["marker"]["color"] = [charts.BAD if v < low else charts.PALE for v in s["least"]]
         reach = [*s["strength_28d_mpa"], *s["least"], *(y for y, _ in lines)]
         pad = 0.06 * (max(reach) - min(reach)) + 0.5
-        box = charts.layout(same("MPa"), facts.span_s, showlegend=False, yaxis={"range": [min(reach) - pad, max(reach) + 2 * pad]}, xaxis={"nticks": 5}, **charts.limits(*lines))
+        box = charts.layout(
+            same("MPa"), facts.span_s, showlegend=False, yaxis={"range": [min(reach) - pad, max(reach) + 2 * pad]}, xaxis={"nticks": 5}, **charts.limits(*lines)
+        )
         what = Text("28-day strength of {g} over time against fcu,k and fcu,0.", "{g} 的 28 天强度随时间变化，对照 fcu,k 与 fcu,0。").put(g=title)
         out.append(Chart(f"strength-{i}", title, what, {"data": data, "layout": box}, 220))
     return out
@@ -119,10 +164,18 @@ def strengths(facts: Facts, series: dict[str | None, dict[str, list[Any]]], foun
 def properties(facts: Facts, series: dict[str | None, dict[str, list[Any]]]) -> list[Chart]:
     """Water/binder, slump and temperature over time."""
     out = []
-    kinds = (("water_binder", Text("Water/binder ratio", "水胶比"), same("w/b")), ("slump_mm", Text("Slump", "坍落度"), same("mm")),
-             ("temperature_c", Text("Concrete temperature", "混凝土温度"), same("°C")))  # fmt: skip
+    kinds = (
+        ("water_binder", Text("Water/binder ratio", "水胶比"), same("w/b")),
+        ("slump_mm", Text("Slump", "坍落度"), same("mm")),
+        ("temperature_c", Text("Concrete temperature", "混凝土温度"), same("°C")),
+    )
     for key, title, unit in kinds:
-        data = [charts.dots(grade or OPEN, (s["at_ms"], s[key]), charts.SERIES[i % len(charts.SERIES)], charts.SYMBOLS[i % len(charts.SYMBOLS)]) for i, (grade, s) in enumerate(series.items())]
+        data = [
+            charts.dots(grade or OPEN, (s["at_ms"], s[key]), charts.SERIES[i % len(charts.SERIES)], charts.SYMBOLS[i % len(charts.SYMBOLS)])
+            for i, (grade, s) in enumerate(series.items())
+        ]
         what = Text("{t} of the batches over time, by grade.", "各强度等级盘次的{t}随时间变化。").put(t=title)
-        out.append(Chart(key.replace("_", "-"), title, what, {"data": data, "layout": charts.layout(unit, facts.span_s, showlegend=True, xaxis={"nticks": 6})}, 280))
+        out.append(
+            Chart(key.replace("_", "-"), title, what, {"data": data, "layout": charts.layout(unit, facts.span_s, showlegend=True, xaxis={"nticks": 6})}, 280)
+        )
     return out

@@ -6,7 +6,7 @@ from typing import Any
 
 from dashboards import charts
 from dashboards.facts import BUCKETS, Facts
-from dashboards.pieces import Chart, Note, Section, Table, Text, flag, num, percent
+from dashboards.pieces import Chart, Note, Section, Table, Text, flag, heads, num, percent
 
 AGE_LIMIT_MIN = 90.0  # GB/T 14902-2012 7.5, truck mixer; recalled
 TRUCKS, LOADS = 60, 500
@@ -43,25 +43,35 @@ def times(facts: Facts) -> Table:
     """Statistics of each part of a delivery."""
     rows = []
     for key, title in TIMES:
-        r = facts.one(f"SELECT count({key}) AS n, avg({key}) AS mean, quantile_cont({key}, 0.5) AS mid, quantile_cont({key}, 0.95) AS late, max({key}) AS most FROM trips")
+        r = facts.one(
+            f"SELECT count({key}) AS n, avg({key}) AS mean, quantile_cont({key}, 0.5) AS mid, quantile_cont({key}, 0.95) AS late, max({key}) AS most FROM trips"
+        )
         old = key == "age_min"
-        rows.append([title, num(r["n"]), num(r["mean"], 1), num(r["mid"], 1), num(r["late"], 1), flag(num(r["most"], 1), old and (r["most"] or 0) > AGE_LIMIT_MIN)])
-    head = [Text("Minutes", "分钟"), Text("Loads", "车次"), Text("Mean", "平均"), Text("Median", "中位数"), Text("95 %", "95 % 分位"), Text("Greatest", "最大")]
+        rows.append(
+            [title, num(r["n"]), num(r["mean"], 1), num(r["mid"], 1), num(r["late"], 1), flag(num(r["most"], 1), old and (r["most"] or 0) > AGE_LIMIT_MIN)]
+        )
+    head = heads("Minutes|分钟", "Loads|车次", "Mean|平均", "Median|中位数", "95 %|95 % 分位", "Greatest|最大")
     return Table(Text("How long it took", "各环节用时"), head, rows)
 
 
 def age(facts: Facts) -> list[Any]:
     """Age of the concrete when the truck was empty, against the limit."""
-    found = facts.rows(f"SELECT floor(age_min / 5)::INT AS bin, count(*) AS n, count(*) FILTER (age_min > {AGE_LIMIT_MIN}) AS old FROM trips WHERE age_min IS NOT NULL GROUP BY bin ORDER BY bin")
+    found = facts.rows(
+        f"SELECT floor(age_min / 5)::INT AS bin, count(*) AS n, count(*) FILTER (age_min > {AGE_LIMIT_MIN}) AS old FROM trips WHERE age_min IS NOT NULL GROUP BY bin ORDER BY bin"
+    )
     if not found:
         return [Note(Text("No load had been poured when the run ended.", "运行结束时尚无卸完的车次。"), "nothing")]
     n, old = sum(r["n"] for r in found), sum(r["old"] for r in found)
     figure = charts.histogram([5 * r["bin"] + 2.5 for r in found], [r["n"] for r in found], 0.0, AGE_LIMIT_MIN, 5.0, Text("age, min", "龄期 min"))
     title = Text("Age from water to discharge", "加水至卸完的时间")
-    what = Text("Histogram of the age of the concrete at the end of pouring; {o} of {n} loads beyond 90 min.", "卸完时混凝土龄期直方图；{n} 车中 {o} 车超过 90 min。").put(o=num(old), n=num(n))
-    note = Text("{o} of {n} loads ({p}) took longer than 90 min, counted from the charging of the load's first batch to the end of pouring. Limit: GB/T 14902-2012 7.5, recalled — unverified.",
-                "{n} 车中 {o} 车（{p}）超过 90 min，自该车第一盘投料至卸完计。限值：GB/T 14902-2012 第 7.5 条，凭记忆引用——未核实。")  # fmt: skip
-    return [Chart("age", title, what, figure, 240), Note(note.put(o=num(old), n=num(n), p=percent(old / n, 1)), "recalled")]
+    what = Text(
+        "Histogram of the age of the concrete at the end of pouring; {o} of {n} loads beyond 90 min.", "卸完时混凝土龄期直方图；{n} 车中 {o} 车超过 90 min。"
+    ).put(o=num(old), n=num(n))
+    note = Text(
+        "{o} of {n} loads ({p}) took longer than 90 min, counted from the charging of the load's first batch to the end of pouring. Limit: GB/T 14902-2012 7.5, recalled — unverified.",
+        "{n} 车中 {o} 车（{p}）超过 90 min，自该车第一盘投料至卸完计。限值：GB/T 14902-2012 第 7.5 条，凭记忆引用——未核实。",
+    )
+    return [Chart("age", title, what, figure, 240), Note(note.put(o=num(old), n=num(n), p=percent(old / n)), "recalled")]
 
 
 def waiting(facts: Facts) -> list[Chart]:
@@ -69,21 +79,41 @@ def waiting(facts: Facts) -> list[Chart]:
     title = Text("Waiting at the bay", "装车位等待时间")
     unit = Text("min", "min")
     if facts.long:
-        c = facts.columns(f"SELECT {facts.bucket_ms('queued_s')} AS at_ms, round(avg(bay_min), 2) AS mean, round(quantile_cont(bay_min, 0.95), 2) AS late FROM trips GROUP BY at_ms ORDER BY at_ms")
+        c = facts.columns(
+            f"SELECT {facts.bucket_ms('queued_s')} AS at_ms, round(avg(bay_min), 2) AS mean, round(quantile_cont(bay_min, 0.95), 2) AS late FROM trips GROUP BY at_ms ORDER BY at_ms"
+        )
         what = Text("Waiting at the bay, mean and 95 % quantile of each {b}.", "装车位等待时间，每{b}的平均与 95 % 分位。").put(b=BUCKETS[facts.bucket])
         curves: dict[charts.Name, charts.Points] = {Text("mean", "平均"): (c["at_ms"], c["mean"]), Text("95 %", "95 % 分位"): (c["at_ms"], c["late"])}
         return [Chart("waiting", title, what, charts.trend(curves, unit, facts.span_s), 240)]
     c = facts.columns(f"SELECT {facts.ms('queued_s')} AS at_ms, round(bay_min, 2) AS min FROM trips ORDER BY at_ms LIMIT 5000")
     what = Text("Minutes that each load waited for the bay.", "每车等待装车位的分钟数。")
-    return [Chart("waiting", title, what, {"data": [charts.dots(title, (c["at_ms"], c["min"]))], "layout": charts.layout(unit, facts.span_s, showlegend=False, yaxis={"rangemode": "tozero"})}, 240)]
+    return [
+        Chart(
+            "waiting",
+            title,
+            what,
+            {
+                "data": [charts.dots(title, (c["at_ms"], c["min"]))],
+                "layout": charts.layout(unit, facts.span_s, showlegend=False, yaxis={"rangemode": "tozero"}),
+            },
+            240,
+        )
+    ]
 
 
 def gantt(facts: Facts) -> Chart:
     """What each truck did and when."""
-    found = facts.rows(f"SELECT * FROM trips WHERE truck IN (SELECT DISTINCT truck FROM deliveries ORDER BY truck LIMIT {TRUCKS}) ORDER BY ticket LIMIT {LOADS}")
+    found = facts.rows(
+        f"SELECT * FROM trips WHERE truck IN (SELECT DISTINCT truck FROM deliveries ORDER BY truck LIMIT {TRUCKS}) ORDER BY ticket LIMIT {LOADS}"
+    )
     count = facts.one("SELECT count(*) AS n, count(DISTINCT truck) AS trucks FROM deliveries")
-    legs = (("queued_s", "at_bay_s", Text("waiting for the bay", "等待装车位"), charts.PALE), ("at_bay_s", "left_s", Text("loading", "装料"), charts.INK),
-            ("left_s", "arrived_s", Text("driving", "去程"), charts.MID), ("arrived_s", "poured_s", Text("pouring", "卸料"), "#6d8b74"), ("poured_s", "returned_s", Text("driving back", "回程"), "#cfd8dc"))  # fmt: skip
+    legs = (
+        ("queued_s", "at_bay_s", Text("waiting for the bay", "等待装车位"), charts.PALE),
+        ("at_bay_s", "left_s", Text("loading", "装料"), charts.INK),
+        ("left_s", "arrived_s", Text("driving", "去程"), charts.MID),
+        ("arrived_s", "poured_s", Text("pouring", "卸料"), "#6d8b74"),
+        ("poured_s", "returned_s", Text("driving back", "回程"), "#cfd8dc"),
+    )
     groups = [(name, color, *_legs(facts, found, a, b)) for a, b, name, color in legs]
     late = [r for r in found if (r["age_min"] or 0) > AGE_LIMIT_MIN]
     if late:
@@ -102,5 +132,9 @@ def gantt(facts: Facts) -> Chart:
 
 
 def _legs(facts: Facts, found: list[dict[str, Any]], begin: str, end: str) -> tuple[list[str], list[int], list[int]]:
-    legs = [(str(r["truck"]), facts.zero_ms + round(1000 * r[begin]), round(1000 * (r[end] - r[begin]))) for r in found if r[begin] is not None and r[end] is not None]
+    legs = [
+        (str(r["truck"]), facts.zero_ms + round(1000 * r[begin]), round(1000 * (r[end] - r[begin])))
+        for r in found
+        if r[begin] is not None and r[end] is not None
+    ]
     return [t for t, _, _ in legs], [b for _, b, _ in legs], [d for _, _, d in legs]

@@ -7,7 +7,8 @@ from typing import Any
 
 from dashboards import charts
 from dashboards.facts import Facts
-from dashboards.pieces import Chart, Grid, Note, Section, Table, Text, flag, num, same
+from dashboards.pieces import Chart, Grid, Note, Section, Table, Text, flag, heads, num, same
+from dashboards.sections.production import BAND
 from dashboards.texts import word
 from twin.ledger import OUTSIDE, SPECIES
 
@@ -28,8 +29,8 @@ def section(facts: Facts) -> Section:
     nothing = Note(Text("The ledger of this run has no entries.", "本次运行没有台账记录。"), "nothing")
     out.items += [flows(facts), closure(facts), *checks(facts)] if facts.has("ledger") else [nothing]
     small = levels(facts)
-    out.items.append(Grid(Text("Stock over time", "库存变化"), small, Text("Level sensors, % of capacity.", "料位传感器，占容量百分比。")) if small else
-                     Note(Text("No levels were recorded.", "没有料位记录。"), "nothing"))  # fmt: skip
+    note = Text("Level sensors, % of capacity.{b}", "料位传感器，占容量百分比。{b}").put(b=Text(f" {BAND.en}", BAND.zh) if facts.long else "")
+    out.items.append(Grid(Text("Stock over time", "库存变化"), small, note) if small else Note(Text("No levels were recorded.", "没有料位记录。"), "nothing"))
     out.items += lots(facts)
     return out
 
@@ -61,7 +62,10 @@ def flows(facts: Facts) -> Chart:
         if a != b:
             sums[a, b] = sums.get((a, b), 0.0) + r["kg"] / 1000
     links = [(a, b, t) for (a, b), t in sorted(sums.items(), key=lambda item: -item[1]) if t > 0]
-    what = Text("Flow of all materials from suppliers through stores, weigh hoppers, mixer and trucks to the sites, in tonnes.", "各材料由供应商经储存、计量、搅拌、运输至工地的质量流，单位吨。")
+    what = Text(
+        "Flow of all materials from suppliers through stores, weigh hoppers, mixer and trucks to the sites, in tonnes.",
+        "各材料由供应商经储存、计量、搅拌、运输至工地的质量流，单位吨。",
+    )
     title = Text("Where the mass went, t (without opening stock)", "质量流向 t（不含期初库存）")
     return Chart("flows", title, what, charts.sankey(links, names), 460, 720)
 
@@ -73,11 +77,14 @@ def closure(facts: Facts) -> Table:
         listed = ", ".join(f"'{n}'" for n in names)
         return f"coalesce(sum(kg) FILTER ({end} IN ({listed})), 0)"
 
-    found = {r["species"]: r for r in facts.rows(
-        f"SELECT species, {total('source', ('opening',))} AS opening, {total('source', INTO)} AS came, {total('target', ('site',))} - {total('source', ('site',))} AS poured,"
-        f" {total('target', LOST)} AS lost, {total('target NOT', OUTSIDE)} - {total('source NOT', OUTSIDE)} AS closing"
-        " FROM ledger GROUP BY species"
-    )}  # fmt: skip
+    found = {
+        r["species"]: r
+        for r in facts.rows(
+            f"SELECT species, {total('source', ('opening',))} AS opening, {total('source', INTO)} AS came, {total('target', ('site',))} - {total('source', ('site',))} AS poured,"
+            f" {total('target', LOST)} AS lost, {total('target NOT', OUTSIDE)} - {total('source NOT', OUTSIDE)} AS closing"
+            " FROM ledger GROUP BY species"
+        )
+    }
     rows, keys = [], ("opening", "came", "poured", "lost", "closing")
     for species in SPECIES:
         if species in found:
@@ -85,10 +92,19 @@ def closure(facts: Facts) -> Table:
             rest = r["opening"] + r["came"] - r["poured"] - r["lost"] - r["closing"]
             play = max(r["opening"] + r["came"], 1e-9)
             rows.append([word(species), *(num(r[k], 1) for k in keys), flag(f"{abs(rest) / play:.1e}", abs(rest) / play > 1e-9)])
-    head = [Text("Species", "组分"), Text("Opening, kg", "期初 kg"), Text("+ in, kg", "+ 购入 kg"), Text("− to sites, kg", "− 送达工地 kg"), Text("− lost, kg", "− 损失 kg"),
-            Text("= closing, kg", "= 期末 kg"), Text("Residual, share", "不平衡（相对）")]  # fmt: skip
-    note = Text("Closing: what then stood in stores, hoppers, mixer and trucks. Lost: to air, ground and drain. Water includes the moisture of the aggregate.",
-                "期末：储存、斗、搅拌机与车内存量。损失：进入大气、地面与排水。水含骨料含水。")  # fmt: skip
+    head = heads(
+        "Species|组分",
+        "Opening, kg|期初 kg",
+        "+ in, kg|+ 购入 kg",
+        "− to sites, kg|− 送达工地 kg",
+        "− lost, kg|− 损失 kg",
+        "= closing, kg|= 期末 kg",
+        "Residual, share|不平衡（相对）",
+    )
+    note = Text(
+        "Closing: what then stood in stores, hoppers, mixer and trucks. Lost: to air, ground and drain. Water includes the moisture of the aggregate.",
+        "期末：储存、斗、搅拌机与车内存量。损失：进入大气、地面与排水。水含骨料含水。",
+    )
     return Table(Text("Closure of the ledger", "台账平衡"), head, rows, note)
 
 
@@ -109,21 +125,28 @@ def checks(facts: Facts) -> list[Any]:
             rows.append([title, num(theirs, 1), num(ours, 1), "–" if gap is None else f"{num(100 * gap, 4)} %"])
     if not rows:
         return []
-    head = [Text("Table", "数据表"), Text("By the table, kg", "表中合计 kg"), Text("By the ledger, kg", "台账合计 kg"), Text("Difference", "差异")]
-    note = Text("Differences come from what was under way at the end, and from what leaks or falls after its weighing was recorded or the door opened.",
-                "差异来自结束时在途的物料，以及记录计量或开门之后漏落的物料。")  # fmt: skip
+    head = heads("Table|数据表", "By the table, kg|表中合计 kg", "By the ledger, kg|台账合计 kg", "Difference|差异")
+    note = Text(
+        "Differences come from the heel that stays in a mixer and is in its next batch again, from what falls into a weigh hopper after the record, and from what was under way at the end.",
+        "差异来自搅拌机内残留并计入下一盘的物料、记录之后落入计量斗的物料，以及结束时在途的物料。",
+    )
     return [Table(Text("Ledger against the other tables", "台账与其他数据表对照"), head, rows, note)]
 
 
 def levels(facts: Facts) -> list[Chart]:
-    """Levels of silos, yard, bins and tanks."""
+    """Levels of silos, yard, bins and tanks; in long runs a chart for each store."""
     out = []
+    box = {"yaxis": {"rangemode": "tozero"}, "xaxis": {"nticks": 5}}
     for key, pattern, title in LEVELS:
         names = [t for t in facts.tag_names("") if pattern.search(t)]
-        if names:
+        what = Text("Level of {t} over time, in percent.", "{t}料位随时间变化，百分比。").put(t=title)
+        if facts.long:
+            for i, (name, b) in enumerate(facts.bands(names).items()):
+                label = Text("{t} · {n}", "{t} · {n}").put(t=title, n=name.rsplit(".", 1)[0])
+                out.append(Chart(f"level-{key}-{i}", label, what, charts.band(b, same("%"), facts.span_s, **box), 190))
+        elif names:
             curves: dict[charts.Name, charts.Points] = {n.rsplit(".", 1)[0]: p for n, p in facts.peaks(names).items()}
-            what = Text("Level of {t} over time, in percent.", "{t}料位随时间变化，百分比。").put(t=title)
-            out.append(Chart(f"level-{key}", title, what, charts.trend(curves, same("%"), facts.span_s, yaxis={"rangemode": "tozero"}, xaxis={"nticks": 6}), 270))
+            out.append(Chart(f"level-{key}", title, what, charts.trend(curves, same("%"), facts.span_s, **box), 270))
     return out
 
 
@@ -131,16 +154,32 @@ def lots(facts: Facts) -> list[Any]:
     """What was delivered: sums by material, and the lots."""
     if not facts.has("lots"):
         return [Note(Text("There are no lots.", "没有批次记录。"), "nothing")]
-    found = facts.rows("SELECT material, count(*) FILTER (supplier <> 'opening stock') AS n, sum(kg) FILTER (supplier <> 'opening stock') AS kg,"
-                       " avg(moisture) FILTER (supplier <> 'opening stock') AS moisture, stddev_samp(moisture) FILTER (supplier <> 'opening stock') AS sd,"
-                       " sum(kg) FILTER (supplier = 'opening stock') AS opening FROM lots GROUP BY material ORDER BY material")  # fmt: skip
-    head = [Text("Material", "材料"), Text("Opening stock, t", "期初库存 t"), Text("Deliveries", "到料次数"), Text("Delivered, t", "到料量 t"), Text("Moisture, mean %", "平均含水率 %"), Text("SD, %", "标准差 %")]
-    rows = [[facts.material(r["material"]), num((r["opening"] or 0) / 1000, 1), num(r["n"]), num((r["kg"] or 0) / 1000, 1), num(_hundred(r["moisture"]), 2), num(_hundred(r["sd"]), 2)] for r in found]
+    found = facts.rows(
+        "SELECT material, count(*) FILTER (supplier <> 'opening stock') AS n, sum(kg) FILTER (supplier <> 'opening stock') AS kg,"
+        " avg(moisture) FILTER (supplier <> 'opening stock') AS moisture, stddev_samp(moisture) FILTER (supplier <> 'opening stock') AS sd,"
+        " sum(kg) FILTER (supplier = 'opening stock') AS opening FROM lots GROUP BY material ORDER BY material"
+    )
+    head = heads(
+        "Material|材料", "Opening stock, t|期初库存 t", "Deliveries|到料次数", "Delivered, t|到料量 t", "Moisture, mean %|平均含水率 %", "SD, %|标准差 %"
+    )
+    rows = [
+        [
+            facts.material(r["material"]),
+            num((r["opening"] or 0) / 1000, 1),
+            num(r["n"]),
+            num((r["kg"] or 0) / 1000, 1),
+            num(_hundred(r["moisture"]), 2),
+            num(_hundred(r["sd"]), 2),
+        ]
+        for r in found
+    ]
     out: list[Any] = [Table(Text("Deliveries by material", "到料汇总"), head, rows)]
     count = facts.one("SELECT count(*) AS n FROM lots")["n"]
-    head = [Text("Lot", "批次"), Text("Arrived", "到达"), Text("Store", "储存"), Text("Material", "材料"), Text("Supplier", "供应商"), Text("kg", "kg"), Text("Moisture, %", "含水率 %")]
-    rows = [[num(r["lot"]), facts.clock(r["arrived_s"]), r["store"], facts.material(r["material"]), word(r["supplier"]), num(r["kg"]), num(100 * r["moisture"], 2)]
-            for r in facts.rows(f"SELECT * FROM lots ORDER BY lot LIMIT {CAP}")]  # fmt: skip
+    head = heads("Lot|批次", "Arrived|到达", "Store|储存", "Material|材料", "Supplier|供应商", "kg", "Moisture, %|含水率 %")
+    rows = [
+        [num(r["lot"]), facts.clock(r["arrived_s"]), r["store"], facts.material(r["material"]), word(r["supplier"]), num(r["kg"]), num(100 * r["moisture"], 2)]
+        for r in facts.rows(f"SELECT * FROM lots ORDER BY lot LIMIT {CAP}")
+    ]
     note = Text("The first {r} of {n} lots.", "共 {n} 批，列出前 {r} 批。") if count > CAP else Text("{n} lots.", "共 {n} 批。")
     return [*out, Table(Text("Lots", "批次明细"), head, rows, note.put(r=CAP, n=num(count)))]
 

@@ -81,10 +81,13 @@ def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("what", "keys", "known"),
-    [("designs", {"name", "lines", "en", "zh"}, "hzs180"), ("scenarios", {"name", "design", "starts", "lasts", "fidelity", "en", "zh"}, "working-day"),
-     ("tags", {"name", "type", "unit", "range", "direction", "writer", "states", "en", "zh"}, "Line1.Weigher.Cement.Gross"),
-     ("faults", {"name", "applies_to", "severity", "unit", "default", "tags", "en", "zh"}, "leaking-gate")],
-)  # fmt: skip
+    [
+        ("designs", {"name", "lines", "en", "zh"}, "hzs180"),
+        ("scenarios", {"name", "design", "starts", "lasts", "fidelity", "en", "zh"}, "working-day"),
+        ("tags", {"name", "type", "unit", "range", "direction", "writer", "states", "en", "zh"}, "Line1.Weigher.Cement.Gross"),
+        ("faults", {"name", "applies_to", "severity", "unit", "default", "tags", "en", "zh"}, "leaking-gate"),
+    ],
+)
 def test_lists_in_three_forms(tmp_path: Path, what: str, keys: set[str], known: str) -> None:
     rows = json.loads(done(tmp_path, "list", what, "--json"))
     assert all(set(row) == keys and row["name"] and row["zh"] for row in rows) and known in [row["name"] for row in rows]
@@ -103,11 +106,16 @@ def test_the_io_list_is_that_of_the_design(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["hzs180"], ["Cement1: 300 t of cement", "C60", "purchasing rule", "unverified", "kPa"]), (["working-day"], ["Riverside tower", "leaking-gate", "840 m³"]),
-     (["plant-year"], ["520,000 m³ a year"]), (["leaking-gate"], ["0 to 0.2 of full flow", "Line1.Feeder.Sand1", "关闭时漏料"]),
-     (["Line1.Mixer"], ["stuck-door", "Line1.Mixer.Power"]), (["Line2.Mixer.Power", "--design", "twin-hzs240"], ["0..600", "kW"]),
-     (["hzs180", "--lang", "zh"], ["普通硅酸盐水泥"])],
-)  # fmt: skip
+    [
+        (["hzs180"], ["Cement1: 300 t of cement", "C60", "purchasing rule", "unverified", "kPa"]),
+        (["working-day"], ["Riverside tower", "leaking-gate", "840 m³"]),
+        (["plant-year"], ["520,000 m³ a year"]),
+        (["leaking-gate"], ["0 to 0.2 of full flow", "Line1.Feeder.Sand1", "关闭时漏料"]),
+        (["Line1.Mixer"], ["stuck-door", "Line1.Mixer.Power"]),
+        (["Line2.Mixer.Power", "--design", "twin-hzs240"], ["0..600", "kW"]),
+        (["hzs180", "--lang", "zh"], ["普通硅酸盐水泥"]),
+    ],
+)
 def test_show(tmp_path: Path, words: list[str], said: list[str]) -> None:
     text = done(tmp_path, "show", *words)
     assert [s for s in said if s not in text] == []
@@ -120,9 +128,15 @@ def test_defaults_that_were_not_verified_are_marked_and_own_figures_are_not(tmp_
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["hzs180"], "design hzs180"), (["working-day"], "scenario working-day on hzs180, 840 m³ in 140 loads"),
-                        (["working-day", "--design", "hzs120"], "on hzs120"), ([str(DESIGN)], "design hzs180"), ([str(DAY)], "scenario working-day")],
-)  # fmt: skip
+    ("words", "said"),
+    [
+        (["hzs180"], "design hzs180"),
+        (["working-day"], "scenario working-day on hzs180, 840 m³ in 140 loads"),
+        (["working-day", "--design", "hzs120"], "on hzs120"),
+        ([str(DESIGN)], "design hzs180"),
+        ([str(DAY)], "scenario working-day"),
+    ],
+)
 def test_check_says_ok_in_one_line(tmp_path: Path, words: list[str], said: str) -> None:
     text = done(tmp_path, "check", *words)
     assert text.startswith("OK: ") and said in text and text.count("\n") == 1
@@ -141,62 +155,109 @@ def test_a_reader_that_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "near"),
-    [(["rn"], "'run'"), (["run", "workin-day"], "'working-day'"), (["list", "desings"], "'designs'"), (["check", "hzs18"], "'hzs180'"),
-     (["show", "leaking-gat"], "'leaking-gate'"), (["show", "Line1.Mixr"], "'Line1.Mixer'"), (["run", "working-day", "--design", "hzs18O"], "'hzs180'"),
-     (["run", "working-day", "--sead", "3"], "--seed"), (["list", "tags", "--format", "jsn"], "'json'")],
-)  # fmt: skip
+    [
+        (["rn"], "'run'"),
+        (["run", "workin-day"], "'working-day'"),
+        (["list", "desings"], "'designs'"),
+        (["check", "hzs18"], "'hzs180'"),
+        (["show", "leaking-gat"], "'leaking-gate'"),
+        (["show", "Line1.Mixr"], "'Line1.Mixer'"),
+        (["run", "working-day", "--design", "hzs18O"], "'hzs180'"),
+        (["run", "working-day", "--sead", "3"], "--seed"),
+        (["list", "tags", "--format", "jsn"], "'json'"),
+    ],
+)
 def test_a_typo_is_told_the_nearest_name(tmp_path: Path, words: list[str], near: str) -> None:
     assert near in refused(tmp_path, *words)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["run"], "Missing argument"), (["run", "working-day", "--until", "0"], "--until 0: a run of 0 s; give more than 0 s"),
-     (["run", "working-day", "--until", "nan"], "--until nan: not a time; write 90s"),
-     (["run", "working-day", "--until", "-5"], "--until -5: a run of -5 s; give more"), (["run", "working-day", "--until", "soon"], "write 90s, 10min"),
-     (["run", "working-day", "--until", "06:00"], "lies in the past; the scenario starts at 06:30"), (["run", "working-day", "--until", "401d"], "at most 400 days"),
-     (["run", "working-day", "--seed", "-1"], "--seed: -1 is out of range; give 0 to 2147483647"), (["run", "nope.yaml"], "nope.yaml: cannot be read (no such file); give"),
-     (["run", "."], ". is a folder; give a file"), (["show", "."], "there is no run.json"), (["report", "nowhere"], "nowhere is no run: there is no run.json"),
-     (["check", "hzs180", "--design", "hzs120"], "--design: does not go with"), (["run", "x" * 300], "cannot be read (File name too long)")],
-)  # fmt: skip
+    [
+        (["run"], "Missing argument"),
+        (["run", "working-day", "--until", "0"], "--until 0: a run of 0 s; give more than 0 s"),
+        (["run", "working-day", "--until", "nan"], "--until nan: not a time; write 90s"),
+        (["run", "working-day", "--until", "-5"], "--until -5: a run of -5 s; give more"),
+        (["run", "working-day", "--until", "soon"], "write 90s, 10min"),
+        (["run", "working-day", "--until", "06:00"], "lies in the past; the scenario starts at 06:30"),
+        (["run", "working-day", "--until", "401d"], "at most 400 days"),
+        (["run", "working-day", "--seed", "-1"], "--seed: -1 is out of range; give 0 to 2147483647"),
+        (["run", "nope.yaml"], "nope.yaml: cannot be read (no such file); give"),
+        (["run", "."], ". is a folder; give a file"),
+        (["show", "."], "there is no run.json"),
+        (["report", "nowhere"], "nowhere is no run: there is no run.json"),
+        (["check", "hzs180", "--design", "hzs120"], "--design: does not go with"),
+        (["run", "x" * 300], "cannot be read (File name too long)"),
+    ],
+)
 def test_wrong_words_are_refused_in_one_line(tmp_path: Path, words: list[str], said: str) -> None:
     assert said in refused(tmp_path, *words)
 
 
 @pytest.mark.parametrize(
     ("change", "place", "mend"),
-    [(("speed_m_s: 2.0", "speed_m_s: 2.0, sped: 1"), "lines.Line1.belt.sped: unknown field", "remove it or correct its name"),
-     (("capacity_t: 100,", "capacity_t: -100,"), "lines.Line1.tanks.Slurry.capacity_t: -100 is out of range", "give a value > 0"),
-     (("to: belt,", "to: nowhere,"), "lines.Line1.weighers.Sand1.to: 'nowhere'", "choose 'belt' or 'mixer'"),
-     (("to: belt, ", ""), "lines.Line1.weighers.Sand1.to: missing field", "add it"),
-     (("source: Cement1, flow_kg_s: 32", "source: Cement1, flow_kg_s: -32"), "feeders.Cement1.flow_kg_s: -32", "give a value > 0"),
-     (("{kind: gate, source: Sand1", "{kind: gate, source: Sand9"), "feeders.Sand1.source: no silo, bin or tank 'Sand9'", "name one that stands there"),
-     (("recipes: standard", f"recipes: [{RECIPE.replace('900}', '1300}')}]"), "recipes.0.kg_m3: C30 is heavier than the mixer takes (2770", "give at most 2760"),
-     (("recipes: standard", f"recipes: [{RECIPE.replace('900}', '1100}')}]"), "recipes.0.kg_m3: C30 puts 3300 kg on weigher Line1.Stone2", "it takes 3000 kg"),
-     (("recipes: standard", "recipes: standart"), "no recipe book named 'standart'", "did you mean 'standard'?")],
-)  # fmt: skip
+    [
+        (("speed_m_s: 2.0", "speed_m_s: 2.0, sped: 1"), "lines.Line1.belt.sped: unknown field", "remove it or correct its name"),
+        (("capacity_t: 100,", "capacity_t: -100,"), "lines.Line1.tanks.Slurry.capacity_t: -100 is out of range", "give a value > 0"),
+        (("to: belt,", "to: nowhere,"), "lines.Line1.weighers.Sand1.to: 'nowhere'", "choose 'belt' or 'mixer'"),
+        (("to: belt, ", ""), "lines.Line1.weighers.Sand1.to: missing field", "add it"),
+        (("source: Cement1, flow_kg_s: 32", "source: Cement1, flow_kg_s: -32"), "feeders.Cement1.flow_kg_s: -32", "give a value > 0"),
+        (("{kind: gate, source: Sand1", "{kind: gate, source: Sand9"), "feeders.Sand1.source: no silo, bin or tank 'Sand9'", "name one that stands there"),
+        (
+            ("recipes: standard", f"recipes: [{RECIPE.replace('900}', '1300}')}]"),
+            "recipes.0.kg_m3: C30 is heavier than the mixer takes (2770",
+            "give at most 2760",
+        ),
+        (
+            ("recipes: standard", f"recipes: [{RECIPE.replace('900}', '1100}')}]"),
+            "recipes.0.kg_m3: C30 puts 3300 kg on weigher Line1.Stone2",
+            "it takes 3000 kg",
+        ),
+        (("recipes: standard", "recipes: standart"), "no recipe book named 'standart'", "did you mean 'standard'?"),
+    ],
+)
 def test_a_mistake_in_a_design_names_place_and_mend(tmp_path: Path, change: tuple[str, str], place: str, mend: str) -> None:
-    name = edited(DESIGN, tmp_path / "mine.yaml", change, *([("1.yaml", "")] if False else []))
-    if "1300" in change[1]:  # the mixer only, not the weigher too
-        name = edited(tmp_path / name, tmp_path / name, ("Stone2:\n        {kind: hopper, capacity_kg: 3000", "Stone2:\n        {kind: hopper, capacity_kg: 4000"))
-    line = next((n for n, text in enumerate((tmp_path / name).read_text().splitlines(), 1) if change[1] and change[1] in text), None)
-    for words in (["check", name], ["run", "working-day", "--design", name]):
-        said = refused(tmp_path, *words)
-        assert place in said and mend in said
-        if line and "recipe book" not in place:
-            assert f"mine.yaml:{line}: " in said
+    larger = [("Stone2:\n        {kind: hopper, capacity_kg: 3000", "Stone2:\n        {kind: hopper, capacity_kg: 4000")] if "mixer takes" in place else []
+    name = edited(DESIGN, tmp_path / "mine.yaml", change, *larger)
+    said = refused(tmp_path, "run", "working-day", "--design", name)
+    assert place in said and mend in said
+    if change[1] and "recipe book" not in place:
+        line = next(n for n, text in enumerate((tmp_path / name).read_text().splitlines(), 1) if change[1] in text)
+        assert f"error: mine.yaml:{line}: " in said
+
+
+def test_all_mistakes_of_a_design_are_told_at_once(tmp_path: Path) -> None:
+    name = edited(
+        DESIGN, tmp_path / "mine.yaml", ("trucks: 45", "trucks: many"), ("FlyAsh: {kind: screw", "FlyAsh: {kind: scrw"), ("capacity_m3: 6.0", "capacity: 6")
+    )
+    said = refused(tmp_path, "check", name, lines=4)
+    for part in (
+        "mine.yaml:26: fleet.trucks: ",
+        "fleet.capacity_m3: missing",
+        "fleet.capacity: unknown field",
+        "feeders.FlyAsh: unknown kind; choose 'gate', 'screw'",
+    ):
+        assert part in said
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [([('start: "06:45"', 'start: "05:45"')], ["mine.yaml:8: orders.0.start: lies in the past; the scenario starts at 06:30; give a later time"]),
-     ([('at: "11:00"', 'at: "01:00"')], ["faults.0.at: lies in the past; the scenario starts at 06:30; give"]),
-     ([("target: Line1.Feeder.Stone2", "target: Line1.Feeder.Stone9")], ["faults.0: no machine named 'Line1.Feeder.Stone9'; did you mean 'Line1.Feeder.Stone2'?"]),
-     ([("lasts: 10h", "lasts: soon")], ["mine.yaml:5: lasts: not a time; write 90s"]),
-     ([("every: 6min", "every: -6")], ["mine.yaml:8: orders.0.every: -6 is out of range; give a value ≥ 0"]),
-     ([("grade: C40", "grade: C41"), ("volume_m3: 90", "volume_m3: -90")], ["mine.yaml:10: orders.2.volume_m3: -90 is out of range; give a value > 0"]),
-     ([("grade: C40", "grade: C41"), ("store: Line1.Silo.Cement2", "store: Silo")], ["orders.1.grade: hzs180 has no recipe C41; did you mean 'C40'?", "no store 'Silo'"])],
-)  # fmt: skip
+    [
+        ([('start: "06:45"', 'start: "05:45"')], ["mine.yaml:8: orders.0.start: lies in the past; the scenario starts at 06:30; give a later time"]),
+        ([('at: "11:00"', 'at: "01:00"')], ["faults.0.at: lies in the past; the scenario starts at 06:30; give"]),
+        (
+            [("target: Line1.Feeder.Stone2", "target: Line1.Feeder.Stone9")],
+            ["faults.0: no machine named 'Line1.Feeder.Stone9'; did you mean 'Line1.Feeder.Stone2'?"],
+        ),
+        ([("lasts: 10h", "lasts: soon")], ["mine.yaml:5: lasts: not a time; write 90s"]),
+        ([("every: 6min", "every: -6")], ["mine.yaml:8: orders.0.every: -6.0 is out of range; give a value ≥ 0"]),
+        ([("grade: C40", "grade: C41"), ("volume_m3: 90", "volume_m3: -90")], ["mine.yaml:10: orders.2.volume_m3: -90 is out of range; give a value > 0"]),
+        (
+            [("grade: C40", "grade: C41"), ("store: Line1.Silo.Cement2", "store: Silo")],
+            ["orders.1.grade: hzs180 has no recipe C41; did you mean 'C40'?", "no store 'Silo'"],
+        ),
+    ],
+)
 def test_mistakes_in_a_scenario_are_told_line_by_line(tmp_path: Path, changes: list[tuple[str, str]], said: list[str]) -> None:
     name = edited(DAY, tmp_path / "mine.yaml", *changes)
     for command in ("check", "run"):
@@ -212,9 +273,14 @@ def test_demand_that_cannot_be_drawn_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"- 1\n- 2\n", "mine.yaml: not a mapping; a "), (b"", "mine.yaml: not a mapping; a "), (b"orders: [1\nstarts: {\n", "cannot be read (line 2: "),
-     (b"\xff\xfe\x00", "cannot be read (not UTF-8 text)"), (b"a: 1\n", "mine.yaml:1: the file: is neither a design nor a scenario; a design has 'lines'")],
-)  # fmt: skip
+    [
+        (b"- 1\n- 2\n", "mine.yaml: not a mapping; a "),
+        (b"", "mine.yaml: not a mapping; a "),
+        (b"orders: [1\nstarts: {\n", "cannot be read (line 2: "),
+        (b"\xff\xfe\x00", "cannot be read (not UTF-8 text)"),
+        (b"a: 1\n", "mine.yaml:1: the file: is neither a design nor a scenario; a design has 'lines'"),
+    ],
+)
 def test_files_that_are_no_documents_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "mine.yaml").write_bytes(content)
     assert said in refused(tmp_path, "check", "mine.yaml")
@@ -271,6 +337,14 @@ def test_a_run_ends_with_a_summary_that_show_repeats(tmp_path: Path) -> None:
     shown = done(tmp_path, "show", "mine")
     assert [line for line in text.splitlines() if line.strip() not in shown] == []
     assert "完成" in done(tmp_path, "show", "mine", "--lang", "zh")
+
+
+def test_a_report_is_written_where_it_is_wanted(tmp_path: Path) -> None:
+    done(tmp_path, "run", "full-demand", "--until", "15min", "--out", "mine", "--quiet")
+    assert done(tmp_path, "report", "mine").strip() == "mine/report.html"
+    assert done(tmp_path, "report", "mine", "--out", "other.html").strip() == "other.html"
+    assert "full-demand" in (tmp_path / "other.html").read_text(encoding="utf-8") and (tmp_path / "mine" / "report.html").is_file()
+    assert "cannot write no/such/folder.html: " in refused(tmp_path, "report", "mine", "--out", "no/such/folder.html")
 
 
 def test_quiet_prints_the_folder_only(tmp_path: Path) -> None:

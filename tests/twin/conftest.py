@@ -12,27 +12,28 @@ from twin.design.load import load_design
 from twin.ledger import SPECIES
 from twin.plant import Plant, faults, sense, step, steps
 
-DESIGN = load_design("hzs180")
+DESIGNS = {name: load_design(name) for name in ("hzs180", "twin-hzs240")}
 CATALOGUE = faults()
 
 
 class Rig:
-    """One HZS180. Names are without the line: `rig["Mixer.Power"]`. The heartbeat changes at every scan while `beating`."""
+    """One line of a plant, an HZS180 unless said. Names are without the line: `rig["Mixer.Power"]`. The heartbeat changes at every scan while `beating`."""
 
-    def __init__(self, seed: int = 1) -> None:
-        self.plant = Plant(DESIGN, seed)
+    def __init__(self, seed: int = 1, design: str = "hzs180", line: str = "Line1") -> None:
+        self.plant = Plant(DESIGNS[design], seed)
+        self.line = line
         self.state = self.plant.state
         self.beating = True
         self.beat = 0
 
     def __getitem__(self, tag: str) -> Any:
-        return self.plant.image[f"Line1.{tag}"]
+        return self.plant.image[f"{self.line}.{tag}"]
 
     def __setitem__(self, tag: str, value: float) -> None:
-        self.plant.image[f"Line1.{tag}"] = value
+        self.plant.image[f"{self.line}.{tag}"] = value
 
     def record(self, machine: str) -> Any:
-        return self.plant.record(f"Line1.{machine}")
+        return self.plant.record(f"{self.line}.{machine}")
 
     def play(self, seconds: float, coarse: bool = False) -> None:
         """Scans of 100 ms, each of ten steps or of one coarse step; what is left over is played in steps of 10 ms."""
@@ -58,7 +59,7 @@ class Rig:
         return seen
 
     def holder(self, name: str) -> int:
-        return self.plant.holder(name if name in self.plant.holders else f"Line1.{name}")
+        return self.plant.holder(name if name in self.plant.holders else f"{self.line}.{name}")
 
     def kg(self, holder: str) -> float:
         """Mass in a holder of the ledger."""
@@ -69,7 +70,7 @@ class Rig:
         for species, mass in kg.items():
             self.state.ledger.stock[self.holder(holder), SPECIES.index(species)] += mass
             self.state.ledger.stock[0, SPECIES.index(species)] -= mass
-        if f"Line1.{holder}" in {m.name for m in self.plant.table.equipment}:
+        if f"{self.line}.{holder}" in {m.name for m in self.plant.table.equipment}:
             record = self.record(holder)
             for field in ("mass_kg", "load_kg", "x_kg"):
                 if field in record.dtype.names:
@@ -80,7 +81,7 @@ class Rig:
     def park(self, truck: int = 1) -> None:
         """A truck stands under the discharge hopper."""
         bay = self.record("Bay")
-        bay["load"], bay["truck"], bay["present"] = self.plant.link("Line1.Hopper.Discharge", f"Truck{truck}"), truck, 1.0
+        bay["load"], bay["truck"], bay["present"] = self.plant.link(f"{self.line}.Hopper.Discharge", f"Truck{truck}"), truck, 1.0
 
     def tanker(self, silo: str, kg: float, species: str) -> None:
         """A tanker connects to a silo."""
@@ -88,7 +89,7 @@ class Rig:
         self.record(f"Silo.{silo}")["connected"] = 1.0
 
     def fault(self, name: str, machine: str, severity: float | None = None) -> None:
-        kind = self.plant.table.machine(f"Line1.{machine}").kind
+        kind = self.plant.table.machine(f"{self.line}.{machine}").kind
         fault = dict(CATALOGUE[name])[kind]
         self.record(machine)[fault.field] = fault.default if severity is None else severity
 
@@ -102,8 +103,8 @@ def new_rig() -> Iterator[Callable[..., Rig]]:
     """Builds plants whose books must close when the test is over."""
     rigs: list[Rig] = []
 
-    def build(seed: int = 1) -> Rig:
-        rigs.append(Rig(seed))
+    def build(*args: Any, **more: Any) -> Rig:
+        rigs.append(Rig(*args, **more))
         return rigs[-1]
 
     yield build

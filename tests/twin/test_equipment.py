@@ -34,7 +34,7 @@ def test_a_gate_gives_its_rated_flow_after_dead_time_and_half_its_stroke(rig, co
     rig.steady("Sand1")
     rig["Feeder.Sand1.Coarse"] = 1
     rig.play(5, coarse)
-    assert dosed(rig) == pytest.approx(150 * (5 - 0.12 - 0.35 / 2), rel=0.003)  # the watch on the gate may be a step late
+    assert dosed(rig) == pytest.approx(150 * (5 - 0.12 - 0.35 / 2), rel=1e-9)
 
 
 def test_an_irregular_gate_still_gives_its_rated_flow_on_average(rig):
@@ -123,17 +123,21 @@ def test_wet_sand_takes_its_water_along(rig):
     assert stock[[0, 1, 2, 4, 6]].sum() == 0
 
 
-def test_water_flows_with_the_square_root_of_its_head(new_rig):
+@pytest.mark.parametrize(("exponent", "ratio"), [(0.5, 2.0), (1.0, 4.0)])
+def test_a_valve_flows_with_its_power_of_the_head(new_rig, exponent, ratio):
+    """Torricelli's square root unless the design says otherwise."""
     flows = []
     for share in (0.2, 0.8):
         rig = new_rig()
+        assert rig.record("Feeder.Water")["head_exponent"] == 0.5
+        rig.record("Feeder.Water")["head_exponent"] = exponent
         rig.fault("float-valve-stuck", "Tank.Water")
         rig.steady("Water")
         rig.put("Tank.Water", water=30_000 * share - rig.kg("Tank.Water"))
         rig["Feeder.Water.Coarse"] = 1
         rig.play(5)
         flows.append(dosed(rig, "Water"))
-    assert flows[1] / flows[0] == pytest.approx(2, rel=0.02)
+    assert flows[1] / flows[0] == pytest.approx(ratio, rel=0.03)
 
 
 def test_aerated_cement_flows_faster(new_rig):
@@ -708,7 +712,7 @@ EXPECTED = {
     ("level-freeze", "aggregate_bin"): Case("Bin.Sand1", play(1), spread("Bin.Sand1.Level"), freezes),
     ("overfull-silo", "silo"): Case("Silo.Cement1", overfilling, holds_kg("ground"), lambda h, f: h == 0 and f > 500),
     ("empty-bin", "aggregate_bin"): Case("Bin.Sand1", play(40, Bin__Sand1__Feed=1), holds_kg("Bin.Sand1"), lambda h, f: h > f + 3000 and f == 36_000),
-    ("float-valve-stuck", "tank"): Case("Tank.Water", play(10), holds_kg("Tank.Water"), lambda h, f: h == pytest.approx(24_150) and f == 24_000),
+    ("float-valve-stuck", "tank"): Case("Tank.Water", play(10), holds_kg("Tank.Water"), near(-150, 1e-6)),
     ("wrong-moisture", "moisture_probe"): Case("Probe.Sand1", play(1), shows("Probe.Sand1.Moisture"), near(2, 1e-6)),
     ("moisture-freeze", "moisture_probe"): Case("Probe.Sand1", play(1), spread("Probe.Sand1.Moisture"), freezes),
     ("stuck-gate", "feeder"): Case("Feeder.Sand1", SAND, dosed, blocks),
@@ -772,6 +776,16 @@ def test_a_fault_that_is_over_leaves_its_mark_on_nothing_but_the_material(new_ri
 
 
 # --- as a whole ---------------------------------------------------------------------------------------
+
+
+def test_one_line_does_not_move_the_other(new_rig):
+    rig = new_rig(design="twin-hzs240", line="Line2")
+    busy(rig)
+    moved = rig.plant.state.ledger.moved
+    ours = [i for (a, b), i in rig.plant.links.items() if "Line1" in a + b and a not in ("opening", "mains")]
+    assert moved.sum() > 1000 and moved[ours].sum() == 0
+    assert not rig.plant.image["Line1.Mixer.Running"] and not rig.plant.image["Line1.Station.LinkOk"]
+    assert rig["Station.LinkOk"]
 
 
 def test_the_same_seed_and_commands_give_the_same_bits_and_another_seed_others(new_rig):

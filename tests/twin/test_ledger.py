@@ -64,7 +64,7 @@ def test_links_and_holders_are_made_once():
     a, b = builder.holder("a"), builder.holder("b")
     assert builder.holder("a") == a and a != b
     assert builder.link(a, b) == builder.link(a, b) != builder.link(b, a)
-    assert builder.holders[: len(OUTSIDE)] == list(OUTSIDE)
+    assert builder.holders == [*OUTSIDE, "a", "b"] and builder.links == [(a, b), (b, a)]
 
 
 def test_closure_sees_a_stolen_kilogram(site):

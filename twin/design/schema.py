@@ -114,11 +114,13 @@ Mistake = tuple[tuple[str | int, ...], str, str]
 
 def mistakes(design: Design) -> Iterator[Mistake]:
     """What fits the schema and is still wrong: place, problem and mend of each."""
+    plant = [m for name, line in design.lines.items() for m in _line_mistakes(design, name, line)]
     for name, material in design.materials.items():
         if material.moisture and material.species not in ("sand", "stone"):
-            yield ("materials", name, "moisture"), f"{material.species} has no moisture", "give moisture to sand and stone only"
-    for line_name, line in design.lines.items():
-        yield from _line_mistakes(design, line_name, line)
+            plant.append((("materials", name, "moisture"), f"{material.species} has no moisture", "give moisture to sand and stone only"))
+    yield from plant
+    if plant:
+        return  # what a recipe lacks on a plant that is wrong says nothing
     grades = [r.grade for r in design.recipes]
     for i, recipe in enumerate(design.recipes):
         yield from _recipe_mistakes(design, i, recipe)

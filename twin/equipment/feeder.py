@@ -224,7 +224,8 @@ def release(f: Any, p: Any, open_s: float, dt_s: float, seed: int, tick: int) ->
     f.airborne_kg = max(f.airborne_kg - landed, 0.0)
     w = p.weighers[f.weigher]
     w.fed_kg += landed
-    w.impact_kg += landed / dt_s * f.impact_s
+    # The stream's force: flow times time of fall. At the end of a long step that is what still falls, not the step's mean.
+    w.impact_kg += landed / dt_s * f.impact_s if dt_s < 0.15 else f.airborne_kg
 
 
 @njit
