@@ -20,7 +20,8 @@ SCENARIOS = "scenarios.packaged"
 
 
 def _documents(package: str) -> list[Row]:
-    return [yaml.safe_load(path.read_text(encoding="utf-8")) for path in packaged(package).values()]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return [yaml.load(path.read_text(encoding="utf-8"), loader) for path in packaged(package).values()]
 
 
 def designs() -> list[Row]:

@@ -26,6 +26,7 @@ SETTLE_TICKS = 120  # from shutting the feeder to the first reading that counts
 AVERAGE_SCANS = 5  # readings averaged for a record
 LEARN = 0.3  # share of the last error that the in-flight mass takes over (ctrl.ewma, recalled)
 FINE_AIM_S = 3.0  # how long fine feed shall last
+STANDSTILL_TICKS = 4 * SECOND  # without a fall of the reading a discharging weigher counts as empty
 LATE_TICKS = 60 * SECOND  # an over-tolerance within twice the limit is accepted after this without an answer
 NO_FLOW_TICKS, ALARM_TICKS, SWITCH_TICKS = 3 * SECOND, 8 * SECOND, 20 * SECOND
 
@@ -38,7 +39,7 @@ FEEDER = np.dtype(
 )  # fmt: skip
 
 INGREDIENT = np.dtype(
-    [("order", "i8"), ("probe", "i8"), ("lab", "i8"), ("feeder", "i8"), ("is_water", "i8"), ("line", "i8"), ("tolerance", "f8"), ("plan_kg", "f8", RING)]
+    [("order", "i8"), ("probe", "i8"), ("lab", "i8"), ("feeder", "i8"), ("is_water", "i8"), ("line", "i8"), ("tolerance", "f8"), ("kg_m3", "f8"), ("plan_kg", "f8", RING)]
 )
 
 DOSER = np.dtype(
@@ -149,7 +150,7 @@ def scan(d: Any, c: Any, io: Any, now: int) -> None:
     io[d.t_failure] = 1.0 if failed else 0.0
     if d.phase == IDLE or d.phase == WEIGHED:
         if d.phase == WEIGHED and d.allow:
-            d.low_since = 0
+            d.low_since = d.seen_at = 0
             enter(d, io, DISCHARGING, now)
         return
     if failed:
@@ -307,7 +308,10 @@ def empty(d: Any, io: Any, gross: float, now: int) -> None:
         io[d.discharge] = 0.0
         return
     io[d.discharge] = 1.0
-    if gross < max(4.0 * d.division_kg, 0.002 * d.capacity_kg):
+    # Empty is near zero, or, on a scale that has drifted, a reading that no longer falls.
+    if gross < d.seen_kg - 2.0 * d.division_kg or d.seen_at == 0:
+        d.seen_kg, d.seen_at = gross, now
+    if gross < max(4.0 * d.division_kg, 0.002 * d.capacity_kg) or now - d.seen_at > STANDSTILL_TICKS and gross < 0.2 * d.capacity_kg:
         if d.low_since == 0:
             d.low_since = now
         if now - d.low_since >= 50:

@@ -37,7 +37,7 @@ LINE = np.dtype(
         # state of the line
         ("state", "i8"), ("since", "i8"), ("beat", "i8"), ("idle_since", "i8"), ("confirm_was", "f8"), ("confirmed", "i8"), ("step_free", "i8"),
         # order and batches
-        ("accepted", "i8"), ("left", "i8"), ("batch_m3", "f8"), ("released", "i8"), ("finished", "i8"), ("order_truck", "i8"), ("order_mix", "i8"),
+        ("accepted", "i8"), ("left", "i8"), ("batch_m3", "f8"), ("released", "i8"), ("allowed", "i8"), ("finished", "i8"), ("order_truck", "i8"), ("order_mix", "i8"),
         ("b_order", "i8", RING), ("b_truck", "i8", RING), ("b_mix", "i8", RING), ("b_last", "i8", RING), ("b_m3", "f8", RING),
         # units
         ("belt", "i8"), ("belt_batch", "i8"), ("belt_from", "i8"), ("belt_ran", "i8"), ("belt_at", "i8"), ("moved", "i8"), ("wait_batch", "i8"), ("wait_since", "i8"),
@@ -86,7 +86,7 @@ def scan(n: Any, c: Any, io: Any, now: int) -> None:
     if io[n.mode] < 0.5:
         forget(n, c, io, now)
     elif n.state == RUNNING or n.state == ABORTING or n.state == READY:
-        take_order(n, io, now)
+        take_order(n, c, io)
         release(n, c, io, now)
         weigh(n, c, io, now)
         transfer(n, c, io, now)
@@ -161,7 +161,7 @@ def forget(n: Any, c: Any, io: Any, now: int) -> None:
     if n.released != n.finished or n.left > 0:
         if n.accepted > 0:
             io[n.t_done] = n.accepted
-        n.left, n.finished, n.moved = 0, n.released, n.released
+        n.left, n.finished, n.moved, n.allowed = 0, n.released, n.released, n.released
         n.belt, n.belt_batch, n.wait_batch, n.mix_batch, n.out_batch, n.stage = BELT_IDLE, 0, 0, 0, 0, WAITING
     if n.state != SAFE and n.state != STOPPED:
         enter(n, READY, now)
@@ -218,13 +218,15 @@ def sleep(n: Any, io: Any, now: int) -> None:
 
 
 @njit
-def take_order(n: Any, io: Any, now: int) -> None:
-    """Accept the next load when the last batch of the one before is released."""
+def take_order(n: Any, c: Any, io: Any) -> None:
+    """Accept the next load, with its recipe, when the last batch of the one before is released."""
     order = int(io[n.order])
     if n.left > 0 or order <= n.accepted or n.state == ABORTING:
         return
     n.accepted = order
     io[n.t_accepted] = order
+    for k in range(n.first_ingredient, n.first_ingredient + n.ingredients):
+        c.ingredients[k].kg_m3 = io[c.ingredients[k].order]
     volume = io[n.volume]
     if volume <= 0.0:
         io[n.t_done] = order
@@ -247,7 +249,7 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
     carried, water = 0.0, -1
     for k in range(n.first_ingredient, n.first_ingredient + n.ingredients):
         g = c.ingredients[k]
-        dry = io[g.order] * n.batch_m3
+        dry = g.kg_m3 * n.batch_m3
         wet = dry
         if g.lab >= 0:
             wet = dry * (1.0 + 0.01 * (io[g.probe] if g.probe >= 0 else io[g.lab]))
@@ -265,12 +267,27 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
 
 
 @njit
+def begin(n: Any, d: Any, io: Any, now: int) -> None:
+    """An idle weigher takes the next batch that may be weighed."""
+    if d.phase == IDLE and d.done < n.allowed and io[d.gate_closed] > 0.5:
+        dosing.start(d, io, d.done + 1, now)
+
+
+@njit
+def signature(n: Any) -> int:
+    """A number that changes when anything about the line's progress does."""
+    units = n.state + 8 * (n.stage + 8 * n.belt)
+    return units + 256 * (n.released + n.allowed + n.finished + n.left + n.moved + n.wait_batch + n.mix_batch + n.out_batch + n.accepted)
+
+
+@njit
 def weigh(n: Any, c: Any, io: Any, now: int) -> None:
-    """Run the weighers; an idle one takes the next released batch."""
+    """Run the weighers; an idle one takes the next batch, in semi-automatic once it is confirmed."""
+    if n.allowed < n.released and go(n, io):
+        n.allowed += 1
     for k in range(n.first_doser, n.first_doser + n.dosers):
         d = c.dosers[k]
-        if d.phase == IDLE and d.done < n.released and io[d.gate_closed] > 0.5 and (k > n.first_doser or go(n, io)):
-            dosing.start(d, io, d.done + 1, now)
+        begin(n, d, io, now)
         if d.to_belt:
             d.allow = 1 if n.belt == BELT_LOADING and d.batch == n.belt_batch and io[n.belt_running] > 0.5 else 0
         else:

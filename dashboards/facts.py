@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,15 @@ BUCKETS = {"hour": Text("hour", "小时"), "day": Text("day", "天"), "week": Te
 def quoted(name: str) -> str:
     """A column name for SQL."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def values(rows: Iterable[tuple[str | float | None, ...]]) -> str:
+    """Rows for an SQL VALUES list; one row of nulls stands for none."""
+
+    def literal(cell: str | float | None) -> str:
+        return "NULL" if cell is None else "'" + cell.replace("'", "''") + "'" if isinstance(cell, str) else repr(float(cell))
+
+    return ", ".join(f"({', '.join(map(literal, row))})" for row in rows) or "(NULL, NULL)"
 
 
 class Facts:

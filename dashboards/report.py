@@ -129,8 +129,8 @@ def key_figures(facts: Facts) -> Figures:
 def unverified() -> Section:
     """One note on limits that were not checked against their source."""
     text = Text(
-        "Limits marked «unverified» (tolerances, fcu,0, slump tolerance, delivery time) were written down from memory of the standards named with them; check them against the "
-        "standard before relying on a judgement. The plant's own figures name their sources in its design.",
+        "Limits marked «unverified» (tolerances, fcu,0, slump tolerance, delivery time) were written down from memory of the standards named with them; check "
+        "them against the standard before relying on a judgement. The plant's own figures name their sources in its design.",
         "标有“未核实”的限值（计量允许偏差、fcu,0、坍落度允许偏差、运输时间）系凭记忆引自所注标准，据以判定前请与标准原文核对。设备参数的来源见站点设计文件。",
     )
     return Section("unverified", Text("Unverified figures", "未核实的数据"), [Note(text, "recalled")])

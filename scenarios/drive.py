@@ -9,7 +9,7 @@ from scenarios import stride
 from scenarios.recorder import observe, watch_weigher
 from twin import plant
 from twin.equipment import feeder, weigher
-from twin.equipment.part import TICK_S, TICKS_PER_S
+from twin.equipment.part import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.jit import njit
 
 STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks
@@ -44,8 +44,10 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
         now = site.tick
         ticks = until - now
         for k in range(c.lines.shape[0]):
-            line.scan(c.lines[k], c, p.io, now)
-            ticks = min(ticks, stride.of_line(c.lines[k], c, p, k, now))
+            n = c.lines[k]
+            before = line.signature(n)
+            line.scan(n, c, p.io, now)
+            ticks = min(ticks, stride.of_line(n, c, p, k, now) if line.signature(n) == before else SCAN_TICKS)
         for k in range(p.weighers.shape[0]):
             watch_weigher(p, log, k, now)
             weigh_on(p, c, log, k, now + ticks)
@@ -92,6 +94,7 @@ def weigh_on(p: Any, c: Any, log: Any, k: int, end: int) -> None:
             feeder.sense(p.feeders[j], p)
         if w.at < end:
             dosing.scan(d, c, p.io, w.at)
+            line.begin(c.lines[w.line], d, p.io, w.at)
             watch_weigher(p, log, k, w.at)
     d.next = w.at + stride.of_doser(d, c, w, w.at) if w.at < end else end
     site.tick = now

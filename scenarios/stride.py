@@ -43,6 +43,8 @@ def of_doser(d: Any, c: Any, w: Any, now: int) -> int:
     if d.phase == dosing.IDLE or d.phase == dosing.WEIGHED or d.phase == dosing.HELD:
         return LONGEST
     since = now - d.since
+    if since <= 0:
+        return SCAN_TICKS  # a new phase gives its commands at its first scan
     if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
         return SWITCH_TICKS - since
     if d.phase == dosing.SETTLING:
@@ -88,6 +90,8 @@ def until_weighed(d: Any, c: Any, w: Any, now: int) -> int:
     if d.phase == dosing.FINE or d.phase == dosing.JOG:
         return soon + dosing.SETTLE_TICKS
     since = now - d.since
+    if since <= 0:
+        return SCAN_TICKS  # a new phase gives its commands at its first scan
     if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
         return SWITCH_TICKS - since
     if d.phase == dosing.SETTLING:
@@ -144,6 +148,8 @@ def of_mixer(n: Any, c: Any, p: Any, number: int, now: int) -> int:
     if n.stage == line.MIXING:
         return max((n.b_mix[n.mix_batch % dosing.RING] - since) // SCAN_TICKS * SCAN_TICKS, SCAN_TICKS)
     if n.stage == line.DISCHARGE:
+        if m.door == 0.0:
+            return SCAN_TICKS  # the observer notes the batch as the door begins to open
         if since < 2 * TICKS_PER_S:
             return max(2 * TICKS_PER_S - since, SCAN_TICKS)
         if n.low_since > 0:

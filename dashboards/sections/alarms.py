@@ -14,7 +14,8 @@ ROWS = 40
 
 # An alarm lasts until the next end of the same name; a fault until the next end of the same fault on the same machine.
 LASTING = """
-WITH e AS (SELECT time_s, replace(kind, '-end', '') AS kind, kind LIKE '%-end' AS ends, name, text FROM events WHERE kind IN ('alarm', 'alarm-end', 'fault', 'fault-end')),
+WITH e AS (SELECT time_s, replace(kind, '-end', '') AS kind, kind LIKE '%-end' AS ends, name, text
+           FROM events WHERE kind IN ('alarm', 'alarm-end', 'fault', 'fault-end')),
      n AS (SELECT *, lead(time_s) OVER (PARTITION BY kind, name, text ORDER BY time_s, ends DESC) AS until_s FROM e)
 SELECT * FROM n WHERE NOT ends"""
 
@@ -39,7 +40,8 @@ def meaning(kind: str, name: str, text: str) -> Text:
 def summary(facts: Facts) -> Table:
     """How often each alarm and fault came, and how long it lasted in all."""
     found = facts.rows(
-        f"SELECT kind, name, text, count(*) AS n, sum(coalesce(until_s, {facts.span_s}) - time_s) / 60 AS min, bool_or(until_s IS NULL) AS open FROM ({LASTING})"
+        f"SELECT kind, name, text, count(*) AS n, sum(coalesce(until_s, {facts.span_s}) - time_s) / 60 AS min, bool_or(until_s IS NULL) AS open"
+        f" FROM ({LASTING})"
         f" GROUP BY kind, name, text ORDER BY kind, n DESC, name LIMIT {CAP}"
     )
     head = heads("Kind|类别", "Name|名称", "Meaning|含义", "Times|次数", "Total, min|累计 min", "At the end|结束时")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dashboards import charts
-from dashboards.facts import BUCKETS, Facts
+from dashboards.facts import BUCKETS, Facts, values
 from dashboards.pieces import Chart, Grid, Note, Section, Table, Text, flag, heads, num, percent, same
 
 MANY = 3000  # batches; above, a point is a day or a week
@@ -15,7 +15,8 @@ OPEN = Text("no ticket", "无送货单")
 BY_GRADE = """
 SELECT grade, count(*) AS n, avg(water_binder) AS wb, stddev_samp(water_binder) AS wb_sd, avg(slump_mm) AS slump, stddev_samp(slump_mm) AS slump_sd,
        min(temperature_c) AS cold, avg(temperature_c) AS temperature, max(temperature_c) AS warm,
-       avg(strength_28d_mpa) AS mpa, stddev_samp(strength_28d_mpa) AS mpa_sd, min(strength_28d_mpa) AS least, avg(jgj55_28d_mpa) AS formula, sum(volume_m3) AS m3
+       avg(strength_28d_mpa) AS mpa, stddev_samp(strength_28d_mpa) AS mpa_sd, min(strength_28d_mpa) AS least, avg(jgj55_28d_mpa) AS formula,
+       sum(volume_m3) AS m3
 FROM load_batches GROUP BY grade ORDER BY grade NULLS LAST"""
 
 
@@ -102,8 +103,8 @@ def by_grade(facts: Facts, found: list[dict[str, Any]], recipes: dict[str, Any])
             ]
         )
     note = Text(
-        "Strength is the twin's estimate from the true composition with within-test scatter, not a test result. fcu,0 by JGJ 55-2011 4.0.1, and slump tolerance ± 30 mm "
-        "by GB/T 14902-2012, both recalled — unverified.",
+        "Strength is the twin's estimate from the true composition with within-test scatter, not a test result. fcu,0 by JGJ 55-2011 4.0.1, "
+        "and slump tolerance ± 30 mm by GB/T 14902-2012, both recalled — unverified.",
         "强度为按真实组成估算并含试验内离散，并非试验结果。fcu,0 按 JGJ 55-2011 第 4.0.1 条，坍落度允许偏差 ± 30 mm 按 GB/T 14902-2012，均凭记忆引用——未核实。",
     )
     return Table(Text("By grade", "按强度等级"), head, rows, note)
@@ -111,8 +112,8 @@ def by_grade(facts: Facts, found: list[dict[str, Any]], recipes: dict[str, Any])
 
 def _below(recipes: dict[str, Any]) -> str:
     """SQL: batches of each grade whose strength missed the characteristic value."""
-    values = ", ".join("('{}', {})".format(g.replace("'", "''"), float(r["strength_mpa"])) for g, r in recipes.items())
-    return f"SELECT grade, count(*) AS n FROM load_batches JOIN (VALUES {values}) AS k (grade, mpa) USING (grade) WHERE strength_28d_mpa < mpa GROUP BY grade"
+    limits = values((grade, r["strength_mpa"]) for grade, r in recipes.items())
+    return f"SELECT grade, count(*) AS n FROM load_batches JOIN (VALUES {limits}) AS k (grade, mpa) USING (grade) WHERE strength_28d_mpa < mpa GROUP BY grade"
 
 
 def over_time(facts: Facts, many: bool) -> dict[str | None, dict[str, list[Any]]]:
@@ -129,8 +130,8 @@ def over_time(facts: Facts, many: bool) -> dict[str | None, dict[str, list[Any]]
     out: dict[str | None, dict[str, list[Any]]] = {}
     for r in facts.rows(f"{ask} ORDER BY grade NULLS LAST, at_ms"):
         series = out.setdefault(r["grade"], {k: [] for k in ("at_ms", *names, "least")})
-        for k, values in series.items():
-            values.append(r[k] if k == "at_ms" or r[k] is None else round(r[k], 4))
+        for k, column in series.items():
+            column.append(r[k] if k == "at_ms" or r[k] is None else round(r[k], 4))
     return out
 
 
@@ -140,7 +141,7 @@ def strengths(facts: Facts, series: dict[str | None, dict[str, list[Any]]], foun
     out = []
     for i, (grade, s) in enumerate(series.items()):
         title = same(grade) if grade else OPEN
-        recipe = recipes.get(grade)
+        recipe = recipes.get(grade or "")
         lines = [(mean[grade], Text("mean", "平均"))]
         low = float("-inf")
         if recipe:

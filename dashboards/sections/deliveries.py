@@ -14,8 +14,8 @@ TRUCKS, LOADS = 60, 500
 TRIPS = """
 CREATE OR REPLACE TEMP TABLE trips AS
 WITH first AS (SELECT ticket, min(time_s - age_s) AS wet_s FROM load_batches WHERE ticket IS NOT NULL GROUP BY ticket)
-SELECT d.*, (poured_s - wet_s) / 60 AS age_min, (queued_s - due_s) / 60 AS truck_min, (at_bay_s - queued_s) / 60 AS bay_min, (left_s - at_bay_s) / 60 AS loading_min,
-       (arrived_s - left_s) / 60 AS drive_min, (poured_s - arrived_s) / 60 AS pour_min
+SELECT d.*, (poured_s - wet_s) / 60 AS age_min, (queued_s - due_s) / 60 AS truck_min, (at_bay_s - queued_s) / 60 AS bay_min,
+       (left_s - at_bay_s) / 60 AS loading_min, (arrived_s - left_s) / 60 AS drive_min, (poured_s - arrived_s) / 60 AS pour_min
 FROM deliveries d LEFT JOIN first USING (ticket)"""
 
 TIMES = (
@@ -57,7 +57,8 @@ def times(facts: Facts) -> Table:
 def age(facts: Facts) -> list[Any]:
     """Age of the concrete when the truck was empty, against the limit."""
     found = facts.rows(
-        f"SELECT floor(age_min / 5)::INT AS bin, count(*) AS n, count(*) FILTER (age_min > {AGE_LIMIT_MIN}) AS old FROM trips WHERE age_min IS NOT NULL GROUP BY bin ORDER BY bin"
+        f"SELECT floor(age_min / 5)::INT AS bin, count(*) AS n, count(*) FILTER (age_min > {AGE_LIMIT_MIN}) AS old"
+        " FROM trips WHERE age_min IS NOT NULL GROUP BY bin ORDER BY bin"
     )
     if not found:
         return [Note(Text("No load had been poured when the run ended.", "运行结束时尚无卸完的车次。"), "nothing")]
@@ -68,7 +69,8 @@ def age(facts: Facts) -> list[Any]:
         "Histogram of the age of the concrete at the end of pouring; {o} of {n} loads beyond 90 min.", "卸完时混凝土龄期直方图；{n} 车中 {o} 车超过 90 min。"
     ).put(o=num(old), n=num(n))
     note = Text(
-        "{o} of {n} loads ({p}) took longer than 90 min, counted from the charging of the load's first batch to the end of pouring. Limit: GB/T 14902-2012 7.5, recalled — unverified.",
+        "{o} of {n} loads ({p}) took longer than 90 min, counted from the charging of the load's first batch to the end of pouring. "
+        "Limit: GB/T 14902-2012 7.5, recalled — unverified.",
         "{n} 车中 {o} 车（{p}）超过 90 min，自该车第一盘投料至卸完计。限值：GB/T 14902-2012 第 7.5 条，凭记忆引用——未核实。",
     )
     return [Chart("age", title, what, figure, 240), Note(note.put(o=num(old), n=num(n), p=percent(old / n)), "recalled")]
@@ -80,7 +82,8 @@ def waiting(facts: Facts) -> list[Chart]:
     unit = Text("min", "min")
     if facts.long:
         c = facts.columns(
-            f"SELECT {facts.bucket_ms('queued_s')} AS at_ms, round(avg(bay_min), 2) AS mean, round(quantile_cont(bay_min, 0.95), 2) AS late FROM trips GROUP BY at_ms ORDER BY at_ms"
+            f"SELECT {facts.bucket_ms('queued_s')} AS at_ms, round(avg(bay_min), 2) AS mean, round(quantile_cont(bay_min, 0.95), 2) AS late"
+            " FROM trips GROUP BY at_ms ORDER BY at_ms"
         )
         what = Text("Waiting at the bay, mean and 95 % quantile of each {b}.", "装车位等待时间，每{b}的平均与 95 % 分位。").put(b=BUCKETS[facts.bucket])
         curves: dict[charts.Name, charts.Points] = {Text("mean", "平均"): (c["at_ms"], c["mean"]), Text("95 %", "95 % 分位"): (c["at_ms"], c["late"])}

@@ -80,7 +80,8 @@ def closure(facts: Facts) -> Table:
     found = {
         r["species"]: r
         for r in facts.rows(
-            f"SELECT species, {total('source', ('opening',))} AS opening, {total('source', INTO)} AS came, {total('target', ('site',))} - {total('source', ('site',))} AS poured,"
+            f"SELECT species, {total('source', ('opening',))} AS opening, {total('source', INTO)} AS came,"
+            f" {total('target', ('site',))} - {total('source', ('site',))} AS poured,"
             f" {total('target', LOST)} AS lost, {total('target NOT', OUTSIDE)} - {total('source NOT', OUTSIDE)} AS closing"
             " FROM ledger GROUP BY species"
         )
@@ -127,7 +128,8 @@ def checks(facts: Facts) -> list[Any]:
         return []
     head = heads("Table|数据表", "By the table, kg|表中合计 kg", "By the ledger, kg|台账合计 kg", "Difference|差异")
     note = Text(
-        "Differences come from the heel that stays in a mixer and is in its next batch again, from what falls into a weigh hopper after the record, and from what was under way at the end.",
+        "Differences come from the heel that stays in a mixer and is in its next batch again, from what falls into a weigh hopper after the "
+        "record, and from what was under way at the end.",
         "差异来自搅拌机内残留并计入下一盘的物料、记录之后落入计量斗的物料，以及结束时在途的物料。",
     )
     return [Table(Text("Ledger against the other tables", "台账与其他数据表对照"), head, rows, note)]
@@ -146,7 +148,7 @@ def levels(facts: Facts) -> list[Chart]:
                 out.append(Chart(f"level-{key}-{i}", label, what, charts.band(b, same("%"), facts.span_s, **box), 190))
         elif names:
             curves: dict[charts.Name, charts.Points] = {n.rsplit(".", 1)[0]: p for n, p in facts.peaks(names).items()}
-            out.append(Chart(f"level-{key}", title, what, charts.trend(curves, same("%"), facts.span_s, **box), 270))
+            out.append(Chart(f"level-{key}", title, what, charts.trend(curves, same("%"), facts.span_s, **box), 230 + 10 * len(curves)))
     return out
 
 

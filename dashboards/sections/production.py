@@ -61,7 +61,7 @@ def tags(facts: Facts) -> list[Chart]:
                 out.append(Chart(f"{key}-{i}", Text("{t} · {n}", "{t} · {n}").put(t=title, n=short(name)), what, charts.band(b, same(unit), facts.span_s), 190))
         elif names:
             curves: dict[charts.Name, charts.Points] = {short(n): p for n, p in facts.peaks(names).items()}
-            out.append(Chart(key, title, what, charts.trend(curves, same(unit), facts.span_s), 240))
+            out.append(Chart(key, title, what, charts.trend(curves, same(unit), facts.span_s), 230 + 10 * len(curves)))
     return out
 
 

@@ -203,8 +203,9 @@ def test_names_from_yaml_cannot_run(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     scenario, design = load_scenario("working-day")
     scenario = scenario.model_copy(update={"title": scenario.title.model_copy(update={"en": evil, "zh": f"{evil}中"})})
-    cement = design.materials["cement"].title.model_copy(update={"en": f"</script>{evil}", "zh": '"><img src=x onerror=alert(1)>'})
-    design.materials["cement"].title = cement
+    cement = design.materials["cement"]
+    title = cement.title.model_copy(update={"en": f"</script>{evil}", "zh": '"><img src=x onerror=alert(1)>'})
+    design = design.model_copy(update={"materials": design.materials | {"cement": cement.model_copy(update={"title": title})}})
     with Simulation(scenario, design, out=tmp_path / "run", until_s=1200) as sim:
         sim.run()
     html = write_report(open_run(tmp_path / "run")).read_text(encoding="utf-8")
