@@ -26,6 +26,7 @@ SETTLE_TICKS = 120  # from shutting the feeder to the first reading that counts
 AVERAGE_SCANS = 5  # readings averaged for a record
 LEARN = 0.3  # share of the last error that the in-flight mass takes over (ctrl.ewma, recalled)
 FINE_AIM_S = 3.0  # how long fine feed shall last
+DEAD_TICKS = 10  # a jog must outlast the gate's dead time
 STANDSTILL_TICKS = 4 * SECOND  # without a fall of the reading a discharging weigher counts as empty
 LATE_TICKS = 60 * SECOND  # an over-tolerance within twice the limit is accepted after this without an answer
 NO_FLOW_TICKS, ALARM_TICKS, SWITCH_TICKS = 3 * SECOND, 8 * SECOND, 20 * SECOND
@@ -264,7 +265,7 @@ def judge(d: Any, c: Any, io: Any, gross: float, now: int) -> None:
     if error < -0.75 * limit and d.redoses < 20:
         d.redoses += 1
         io[d.t_redoses] = d.redoses
-        d.jog_ticks = max(int(-error / f.fine_kg_s * SECOND), 10)
+        d.jog_ticks = max(int(-error / f.fine_kg_s * SECOND), 10) + DEAD_TICKS
         io[f.fine] = 1.0
         enter(d, io, JOG, now)
     elif abs(error) > limit:

@@ -86,7 +86,7 @@ def weigh_on(p: Any, c: Any, log: Any, k: int, end: int) -> None:
         else:
             step = min(step, end - w.at)
         site.tick = w.at
-        weigher.dose(w, p, p.stations[w.line].gates, step)
+        weigher.dose(w, p, step)
         w.at += step
         site.tick = w.at
         weigher.sense(w, p, p.mixers[w.line].speed)

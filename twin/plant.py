@@ -213,8 +213,7 @@ def step(p: Any, ticks: int) -> None:
     """
     dt_s = ticks * TICK_S
     for k in range(p.weighers.shape[0]):
-        w = p.weighers[k]
-        weigher.dose(w, p, p.stations[w.line].gates, ticks)
+        weigher.dose(p.weighers[k], p, ticks)
     carry(p, dt_s)
     p.site[0].tick += ticks
     # Silos, bins and tanks are slow: a tenth of a second is fine enough.

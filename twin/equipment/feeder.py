@@ -29,7 +29,7 @@ class Feeder(Part):
     arching_chance: float = figure(0.0, "per dose", "engineering choice", recalled=True, ge=0, le=1)
     stroke_s: float
     dead_s: float
-    head_exponent: float = 0.0
+    head_exponent: float = figure(0.0, "-", "solids and pumps do not feel the head", ge=0, le=1)
 
 
 class Gate(Feeder):
@@ -77,7 +77,7 @@ DTYPE = np.dtype(
     [
         ("tag", "i8"), ("source", "i8"), ("silo", "i8"), ("weigher", "i8"), ("out", "i8"), ("land", "i8"),
         ("flow_kg_s", "f8"), ("fine", "f8"), ("rate_s", "f8"), ("dead_s", "f8"), ("head_exponent", "f8"),
-        ("full_kg", "f8"), ("powder", "i8"), ("sigma", "f8"), ("tau_s", "f8"), ("arching_chance", "f8"),
+        ("full_kg", "f8"), ("powder", "i8"), ("driven", "i8"), ("sigma", "f8"), ("tau_s", "f8"), ("arching_chance", "f8"),
         ("slot0", "i8"), ("slots", "i8"), ("head", "i8"), ("phase", "f8"), ("slot_s", "f8"), ("s0", "i8"), ("s1", "i8"),
         ("impact_s", "f8"), ("opening", "f8"), ("accepted", "f8"), ("wait_s", "f8"), ("x", "f8"),
         ("airborne_kg", "f8"), ("arched", "f8"), ("doses", "i8"),
@@ -113,7 +113,7 @@ FAULTS = (
 SLOTS = 4
 
 
-def build(site: Site, name: str, cfg: Feeder, source: Equipment, source_holder: int, full_kg: float, material: str, species: str,
+def build(site: Site, name: str, cfg: Gate | Screw | Valve | Pump, source: Equipment, source_holder: int, full_kg: float, material: str, species: str,
           weigher: str, weigher_holder: int) -> Equipment:  # fmt: skip
     """Put a feeder between a source and the weigher below it."""
     column = site.ledger.holder(f"{name}.Falling")
@@ -129,6 +129,7 @@ def build(site: Site, name: str, cfg: Feeder, source: Equipment, source_holder: 
         out=site.ledger.link(source_holder, column), land=site.ledger.link(column, weigher_holder),
         flow_kg_s=cfg.flow_kg_s, fine=cfg.fine_opening, rate_s=1 / cfg.stroke_s, dead_s=cfg.dead_s,
         head_exponent=cfg.head_exponent, full_kg=full_kg, powder=int(species in ("cement", "fly_ash", "slag")),
+        driven=int(cfg.kind in ("screw", "pump")),
         sigma=cfg.irregularity, tau_s=cfg.correlation_s, arching_chance=cfg.arching_chance,
         slot0=site.take_slots(SLOTS + 1), slots=SLOTS, slot_s=cfg.fall_s / SLOTS, s0=s0, s1=s1, impact_s=cfg.fall_s,
     )  # fmt: skip
@@ -145,17 +146,25 @@ def level_factor(f: Any, held_kg: float, aeration: float) -> float:
         return 0.0
     fill = held_kg / f.full_kg
     if f.head_exponent > 0.0:
-        return min(np.sqrt(fill / 0.7), 1.2)
+        return min((fill / 0.7) ** f.head_exponent, 1.2)
     tail = min(fill / 0.01, 1.0)
     return tail * (1.0 + 0.15 * aeration) if f.powder else tail
 
 
 @njit
-def step(f: Any, p: Any, permit: float, dt_s: float) -> None:
-    """Open or shut, let material out, let it fall on the weigher."""
+def step(f: Any, p: Any, permit: float, supply: float, dt_s: float) -> None:
+    """Open or shut, let material out, let it fall on the weigher.
+
+    Args:
+        permit: 1 when the station lets commands through.
+        supply: voltage over nominal.
+    """
     coarse, fine = p.io[f.tag + COARSE] * permit, p.io[f.tag + FINE] * permit
     target = 1.0 if coarse > 0.5 else (f.fine if fine > 0.5 else 0.0)
+    if f.driven and supply <= 0.7:
+        target = 0.0  # a screw or pump stands without voltage; gates and valves have air
     if target == 0.0 and f.opening == 0.0 and f.accepted == 0.0 and f.leak == 0.0 and f.airborne_kg <= 1e-7:
+        f.wait_s = 0.0
         return
     tick = p.site[0].tick
     seed = p.site[0].seed

@@ -96,8 +96,7 @@ def step(s: Any, p: Any, run_tag: int, door_tag: int, dt_s: float) -> None:
         s.silent_s += dt_s
     s.link_ok = 1.0 if s.silent_s <= s.watchdog_s and s.link_loss < 0.5 else 0.0
     s.stopped = s.estop
-    alive = s.link_ok if s.local < 0.5 else 1.0
-    s.gates = alive * (1.0 - s.stopped)
+    s.gates = s.link_ok * (1.0 - s.stopped)
     s.belt = s.gates
     if s.stopped > 0.5:
         s.run, s.door = 0.0, 0.0

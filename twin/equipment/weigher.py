@@ -115,11 +115,12 @@ def build(site: Site, line: int, name: str, cfg: Weigher, target_holder: int, fe
 
 
 @njit
-def dose(w: Any, p: Any, permit: float, ticks: int) -> None:
+def dose(w: Any, p: Any, ticks: int) -> None:
     """One step of the weigher together with the feeders above it."""
+    permit, supply = p.stations[w.line].gates, p.stations[w.line].supply
     dt_s = ticks * TICK_S
     for j in range(w.first_feeder, w.first_feeder + w.feeders):
-        feeder.step(p.feeders[j], p, permit, dt_s)
+        feeder.step(p.feeders[j], p, permit, supply, dt_s)
     step(w, p, permit, ticks, dt_s)
 
 

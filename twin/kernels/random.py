@@ -12,7 +12,7 @@ from twin.jit import njit
 
 U = np.uint64
 GOLDEN, M1, M2 = U(0x9E3779B97F4A7C15), U(0xBF58476D1CE4E5B9), U(0x94D049BB133111EB)
-S30, S27, S31, S11 = U(30), U(27), U(31), U(11)
+S30, S27, S31, S12 = U(30), U(27), U(31), U(12)
 P1, P2 = U(0xD1342543DE82EF95), U(0x2545F4914F6CDD1D)
 
 
@@ -30,7 +30,7 @@ def bits(seed: int, entity: int, tick: int) -> int:
 @njit
 def uniform(seed: int, entity: int, tick: int) -> float:
     """Uniform number in (0, 1), both ends left out."""
-    return (np.float64(bits(seed, entity, tick) >> S11) + 0.5) * 1.1102230246251565e-16
+    return (np.float64(bits(seed, entity, tick) >> S12) + 0.5) * 2.220446049250313e-16
 
 
 @njit

@@ -39,13 +39,14 @@ def feed_and_advance(ring: Any, slots: int, head: int, phase: float, moved_slots
             ring[entry, s] += feed[s]
             feed[s] = 0.0
         return head, phase
-    left = moved_slots
+    left, given = moved_slots, 0.0
     while left > 0.0:
         step = min(left, 1.0 - phase)
         entry = (head + slots) % n
         whole = 1.0 - phase - step < 1e-9
         share = 1.0 if whole else step / (1.0 - phase)
-        part = step / moved_slots
+        part = step / moved_slots if left - step >= 1e-9 else 1.0 - given  # the last piece takes what is left
+        given += part
         for s in range(s0, s1):
             ring[entry, s] += feed[s] * part
             kg = ring[head, s]
