@@ -73,7 +73,9 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit(DONE)
 
 
-Lang = Annotated[Language | None, typer.Option("--lang", callback=_set_language, is_eager=True, help="Language of messages; that of LANG when left out.")]
+Lang = Annotated[
+    Language | None, typer.Option("--lang", callback=_set_language, is_eager=True, help="Language of messages; that of LANG when left out.")
+]
 Design = Annotated[str | None, typer.Option("--design", metavar="DESIGN", help="Plant design: a packaged name or a YAML file.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout and nothing else.")]
 
@@ -96,7 +98,9 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run, new or empty; runs/SCENARIO-SEED-N when left out.")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
     fidelity: Annotated[Fidelity | None, typer.Option(help="scan plays at 10 ms, batch as fast as possible.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="T", help="Play for 90s, 10min, 1.5h, 2d, or until a time of day such as 12:00.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="T", help="Play for 90s, 10min, 1.5h, 2d, or until a time of day such as 12:00.")
+    ] = None,
     as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the run's folder only.")] = False,
     lang: Lang = None,
@@ -171,9 +175,13 @@ def check(
         from twin.design.load import load_design
 
         if design:
-            raise BatchtwinError("E101", where="--design", problem=f"does not go with the design {file}", mend="leave it out or check a scenario")
+            raise BatchtwinError(
+                "E101", where="--design", problem=f"does not go with the design {file}", mend="leave it out or check a scenario"
+            )
         plant = load_design(path)
-        print(f"OK: {file}: design {plant.name}, {len(plant.lines)} line(s), {len(plant.materials)} materials, {len(plant.recipes)} recipes")
+        print(
+            f"OK: {file}: design {plant.name}, {len(plant.lines)} line(s), {len(plant.materials)} materials, {len(plant.recipes)} recipes"
+        )
     else:
         from scenarios.schema import load_scenario, loads
 

@@ -52,8 +52,12 @@ def _run(folder: str, language: str) -> None:
         show.summary(run.outcome | {"run": folder}, language)
     else:
         scenario = run.info.get("scenario", {}).get("name", "?")
-        show.facts([("run", folder), ("state", run.state), ("scenario", scenario), ("seed", str(run.info.get("seed")))], f"{scenario}: {run.state}")
-    show.facts([("tables", ", ".join(run.tables) or "none"), ("started", str(run.info.get("started"))), ("version", str(run.info.get("version")))])
+        show.facts(
+            [("run", folder), ("state", run.state), ("scenario", scenario), ("seed", str(run.info.get("seed")))], f"{scenario}: {run.state}"
+        )
+    show.facts(
+        [("tables", ", ".join(run.tables) or "none"), ("started", str(run.info.get("started"))), ("version", str(run.info.get("version")))]
+    )
 
 
 # --- a fault, a tag, a machine ----------------------------------------------------------------------------
@@ -75,7 +79,12 @@ def _named(name: str, design: str | None, language: str) -> None:
     elif name in machines:
         _machine(plant, name)
     else:
-        known = [*catalogue.packaged(catalogue.CATALOGUE), *catalogue.packaged(catalogue.SCENARIOS), *(r["name"] for r in catalogue.faults()), *machines]
+        known = [
+            *catalogue.packaged(catalogue.CATALOGUE),
+            *catalogue.packaged(catalogue.SCENARIOS),
+            *(r["name"] for r in catalogue.faults()),
+            *machines,
+        ]
         raise unknown("design, scenario, fault, tag or machine", name, [*known, *(t.name for t in plant.table)])
 
 

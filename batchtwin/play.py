@@ -69,7 +69,9 @@ def lasts_of(text: str, plan: Scenario) -> float:
     if ":" in text:
         lasts -= plan.midnight_s
         if lasts <= 0:
-            raise BatchtwinError("E101", where=where, problem="lies in the past", mend=f"the scenario starts at {plan.starts:%H:%M}; give a later time")
+            raise BatchtwinError(
+                "E101", where=where, problem="lies in the past", mend=f"the scenario starts at {plan.starts:%H:%M}; give a later time"
+            )
     if not 0.01 <= lasts <= LONGEST_S:
         raise BatchtwinError("E101", where=where, problem=f"a run of {lasts:g} s", mend="give more than 0 s and at most 400 days")
     return lasts

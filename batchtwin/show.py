@@ -29,7 +29,9 @@ class Screen(Console):
 
     def __init__(self, stderr: bool = False) -> None:
         stream = sys.stderr if stderr else sys.stdout
-        super().__init__(stderr=stderr, width=None if stream.isatty() else WIDE, markup=False, highlight=False, emoji=False, soft_wrap=False)
+        super().__init__(
+            stderr=stderr, width=None if stream.isatty() else WIDE, markup=False, highlight=False, emoji=False, soft_wrap=False
+        )
 
     def on_broken_pipe(self) -> None:
         """Let the caller know."""
@@ -125,7 +127,9 @@ class Display:
 
     def __rich__(self) -> RenderableType:
         grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.add_row(self._spinner, ProgressBar(total=1.0, completed=self._share, width=20), Text(self._text, no_wrap=True, overflow="ellipsis"))
+        grid.add_row(
+            self._spinner, ProgressBar(total=1.0, completed=self._share, width=20), Text(self._text, no_wrap=True, overflow="ellipsis")
+        )
         return grid
 
 

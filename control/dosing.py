@@ -40,7 +40,17 @@ FEEDER = np.dtype(
 )  # fmt: skip
 
 INGREDIENT = np.dtype(
-    [("order", "i8"), ("probe", "i8"), ("lab", "i8"), ("feeder", "i8"), ("is_water", "i8"), ("line", "i8"), ("tolerance", "f8"), ("kg_m3", "f8"), ("plan_kg", "f8", RING)]
+    [
+        ("order", "i8"),
+        ("probe", "i8"),
+        ("lab", "i8"),
+        ("feeder", "i8"),
+        ("is_water", "i8"),
+        ("line", "i8"),
+        ("tolerance", "f8"),
+        ("kg_m3", "f8"),
+        ("plan_kg", "f8", RING),
+    ]
 )
 
 DOSER = np.dtype(
@@ -61,7 +71,7 @@ DOSER = np.dtype(
 
 def feeder_memory(table: TagTable, machine: Equipment, number: int) -> dict[str, Any]:
     """Memory of one feeder; first guesses of lead and in-flight from its rated flow."""
-    tag = lambda suffix: table.index(f"{machine.name}.{suffix}")  # noqa: E731
+    tag = lambda suffix: table.index(f"{machine.name}.{suffix}")
     rated = table.values[tag("RatedFlow")]
     fine = rated * table.values[tag("FineShare")]
     level = table.index(f"{machine.source}.Level")
@@ -71,7 +81,7 @@ def feeder_memory(table: TagTable, machine: Equipment, number: int) -> dict[str,
 
 def doser_memory(table: TagTable, machine: Equipment, line: int, first: int, count: int) -> dict[str, Any]:
     """Memory of one weigher's program."""
-    tag = lambda suffix: table.index(f"{machine.name}.{suffix}")  # noqa: E731
+    tag = lambda suffix: table.index(f"{machine.name}.{suffix}")
     return {"line": line, "to_belt": int(machine.feeds.endswith(".Belt")), "first": first, "count": count, "gross": tag("Gross"),
             "gate_closed": tag("GateClosed"), "discharge": tag("Discharge"), "t_phase": tag("Phase"), "t_batch": tag("Batch"), "t_feeder": tag("Feeder"),
             "t_target": tag("Target"), "t_recorded": tag("Recorded"), "t_records": tag("Records"), "t_disposition": tag("Disposition"),

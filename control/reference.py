@@ -6,6 +6,7 @@ The scan is compiled; the same function runs inside the compiled `batch` loop an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,14 +35,18 @@ def _array(rows: list[dict[str, Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
     return out
 
 
-def memory(table: TagTable, species: dict[str, str]) -> Memory:
+def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
     """Memory for a plant, found from its I/O list alone.
 
     Args:
         table: the tag table.
         species: species of each material, for tolerances and moisture (`sand`, `water`, …).
     """
-    lines, dosers, ingredients, feeders, keep = [], [], [], [], []
+    lines: list[dict[str, Any]] = []
+    dosers: list[dict[str, Any]] = []
+    ingredients: list[dict[str, Any]] = []
+    feeders: list[dict[str, Any]] = []
+    keep: list[dict[str, Any]] = []
     numbers = {e.name: i + 1 for i, e in enumerate(table.of_kind("feeder"))}
     probes = {e.source: table.index(f"{e.name}.Moisture") for e in table.of_kind("moisture_probe")}
     for i, name in enumerate(table.lines):
@@ -63,7 +68,9 @@ def memory(table: TagTable, species: dict[str, str]) -> Memory:
                 seen[f.material] = len(feeders)
                 feeders.append(dosing.feeder_memory(table, f, numbers[f.name]))
             dosers.append(dosing.doser_memory(table, machine, i, first, len(ingredients) - first))
-        lines.append(line.memory(table, name, (first_doser, len(dosers) - first_doser), (first_ingredient, len(ingredients) - first_ingredient)))
+        lines.append(
+            line.memory(table, name, (first_doser, len(dosers) - first_doser), (first_ingredient, len(ingredients) - first_ingredient))
+        )
         keep += [stores.memory(table, m) for m in table.of_kind("silo", name) + table.of_kind("aggregate_bin", name)]
     return Memory(_array(lines, line.LINE), _array(dosers, dosing.DOSER), _array(ingredients, dosing.INGREDIENT), _array(feeders, dosing.FEEDER),
                   _array(keep, stores.STORE))  # fmt: skip
@@ -94,7 +101,7 @@ class ReferenceController:
 
     scan_ticks = 10
 
-    def __init__(self, table: TagTable, species: dict[str, str]) -> None:
+    def __init__(self, table: TagTable, species: Mapping[str, str]) -> None:
         self.memory = memory(table, species)
 
     def scan(self, values: NDArray[np.float64], now: int) -> None:

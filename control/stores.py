@@ -17,7 +17,7 @@ STORE = np.dtype([("level", "i8"), ("command", "i8"), ("high", "i8"), ("below", 
 
 def memory(table: TagTable, machine: Equipment) -> dict[str, Any]:
     """Memory of one bin or silo."""
-    tag = lambda suffix: table.index(f"{machine.name}.{suffix}")  # noqa: E731
+    tag = lambda suffix: table.index(f"{machine.name}.{suffix}")
     if machine.kind == "silo":
         return {"level": tag("Level"), "command": tag("FillOpen"), "high": tag("High"), "below": FILL_BELOW, "up_to": FILL_UP_TO}
     return {"level": tag("Level"), "command": tag("Feed"), "high": -1, "below": FEED_BELOW, "up_to": FEED_UP_TO}

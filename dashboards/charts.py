@@ -71,7 +71,16 @@ def dots(name: Name, points: Points, color: str = MID, symbol: str = "circle", *
 def limit(y: float, label: Text, color: str = LIMIT) -> tuple[dict[str, Any], dict[str, Any]]:
     """A limit as a dashed line right across: its shape and its annotation."""
     shape = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": {"color": color, "width": 1.2, "dash": "dash"}}
-    note = {"xref": "paper", "x": 1, "xanchor": "right", "y": y, "yanchor": "bottom", "text": label, "showarrow": False, "font": {"size": 11, "color": color}}
+    note = {
+        "xref": "paper",
+        "x": 1,
+        "xanchor": "right",
+        "y": y,
+        "yanchor": "bottom",
+        "text": label,
+        "showarrow": False,
+        "font": {"size": 11, "color": color},
+    }
     return shape, note
 
 
@@ -92,7 +101,14 @@ def band(b: dict[str, list[Any]], y: Text, span_s: float, **more: Any) -> dict[s
     edge = {"width": 0}
     data = [
         line(Text("least", "最小"), (b["x"], b["low"]), line=edge, hoverinfo="skip", showlegend=False),
-        line(Text("least to greatest", "最小至最大"), (b["x"], b["high"]), line=edge, fill="tonexty", fillcolor="rgba(120,144,156,0.3)", hoverinfo="skip"),
+        line(
+            Text("least to greatest", "最小至最大"),
+            (b["x"], b["high"]),
+            line=edge,
+            fill="tonexty",
+            fillcolor="rgba(120,144,156,0.3)",
+            hoverinfo="skip",
+        ),
         line(Text("mean", "平均"), (b["x"], b["mean"])),
     ]
     return {"data": data, "layout": layout(y, span_s, showlegend=False, **more)}
@@ -106,30 +122,62 @@ def bars_and_total(
         {"type": "bar", "name": names[0], "x": x, "y": bars, "width": 0.85 * width_ms, "offset": 0, "marker": {"color": PALE}},
         line(names[1], ([*x[:1], *(t + width_ms for t in x)], [0.0, *total]), yaxis="y2"),
     ]
-    second = {"title": {"text": axes[1]}, "overlaying": "y", "side": "right", "showgrid": False, "rangemode": "tozero", "tickmode": "auto", "automargin": True}
+    second = {
+        "title": {"text": axes[1]},
+        "overlaying": "y",
+        "side": "right",
+        "showgrid": False,
+        "rangemode": "tozero",
+        "tickmode": "auto",
+        "automargin": True,
+    }
     return {"data": data, "layout": layout(axes[0], span_s, yaxis2=second)}
 
 
 def histogram(centres: list[float], counts: list[int], low: float, high: float, width: float, x: Text) -> dict[str, Any]:
     """Counts, red beyond the limits."""
     colors = [BAD if not low <= c <= high else MID for c in centres]
-    marks = [{"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": v, "x1": v, "line": {"color": LIMIT, "width": 1, "dash": "dash"}} for v in (low, high)]
+    marks = [
+        {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": v, "x1": v, "line": {"color": LIMIT, "width": 1, "dash": "dash"}}
+        for v in (low, high)
+    ]
     data = [{"type": "bar", "name": Text("count", "次数"), "x": centres, "y": counts, "width": width, "marker": {"color": colors}}]
     reach = max(abs(low), abs(high), *(abs(c) + width for c in centres)) * 1.08
     box = {"title": {"text": x, "font": {"size": 11}}, "range": [-reach if low < 0 else 0, reach], "nticks": 6}
-    return {"data": data, "layout": layout(None, None, shapes=marks, xaxis=box, showlegend=False, bargap=0.05, margin={"l": 44, "r": 8, "t": 8, "b": 36})}
+    return {
+        "data": data,
+        "layout": layout(None, None, shapes=marks, xaxis=box, showlegend=False, bargap=0.05, margin={"l": 44, "r": 8, "t": 8, "b": 36}),
+    }
 
 
 def spans(groups: list[tuple[Text, str, list[str], list[int], list[int]]], span_s: float, rows: list[str]) -> dict[str, Any]:
     """Bars from a time to a time on named rows: (name, colour, row of each, begins, lasts in ms)."""
     data = [
-        {"type": "bar", "orientation": "h", "name": name, "y": at, "base": begins, "x": lasts, "marker": {"color": color}, "width": 0.7, "hoverinfo": "name+y"}
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": name,
+            "y": at,
+            "base": begins,
+            "x": lasts,
+            "marker": {"color": color},
+            "width": 0.7,
+            "hoverinfo": "name+y",
+        }
         for name, color, at, begins, lasts in groups
     ]
-    side = {"type": "category", "categoryorder": "array", "categoryarray": rows[::-1], "tickfont": {"size": 11}, "range": [-0.6, len(rows) - 0.4]}
+    side = {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": rows[::-1],
+        "tickfont": {"size": 11},
+        "range": [-0.6, len(rows) - 0.4],
+    }
     return {
         "data": data,
-        "layout": layout(None, span_s, yaxis=side, barmode="overlay", margin={"l": 60, "r": 16, "t": 12, "b": 40}, legend={"y": 1.0, "yanchor": "bottom"}),
+        "layout": layout(
+            None, span_s, yaxis=side, barmode="overlay", margin={"l": 60, "r": 16, "t": 12, "b": 40}, legend={"y": 1.0, "yanchor": "bottom"}
+        ),
     }
 
 

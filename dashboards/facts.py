@@ -95,7 +95,11 @@ class Facts:
 
     def _last_s(self) -> float:
         return max(
-            (self.one(f"SELECT max(time_s) AS t FROM {t}")["t"] or 0.0 for t in ("tags", "batches", "weighings", "events", "ledger") if self.has(t)),
+            (
+                self.one(f"SELECT max(time_s) AS t FROM {t}")["t"] or 0.0
+                for t in ("tags", "batches", "weighings", "events", "ledger")
+                if self.has(t)
+            ),
             default=0.0,
         )
 
@@ -121,11 +125,13 @@ class Facts:
         ask = ["count(*) AS n", "min(time_s) AS first"]
         for i, name in enumerate(names):
             low, high = (quoted(f"{name}{end}" if f"{name}{end}" in self.tags else name) for end in (".min", ".max"))
-            ask += [f"min({low}) AS low{i}, arg_min(time_s, {low}) AS low_at{i}, max({high}) AS high{i}, arg_max(time_s, {high}) AS high_at{i}"]
+            ask += [
+                f"min({low}) AS low{i}, arg_min(time_s, {low}) AS low_at{i}, max({high}) AS high{i}, arg_max(time_s, {high}) AS high_at{i}"
+            ]
         rows = self.rows(f"SELECT floor(time_s / {width}) AS bucket, {', '.join(ask)} FROM tags GROUP BY bucket ORDER BY bucket")
-        step = self.one("SELECT median(d) AS step FROM (SELECT time_s - lag(time_s) OVER (ORDER BY time_s) AS d FROM (SELECT time_s FROM tags LIMIT 2000))")[
-            "step"
-        ]
+        step = self.one(
+            "SELECT median(d) AS step FROM (SELECT time_s - lag(time_s) OVER (ORDER BY time_s) AS d FROM (SELECT time_s FROM tags LIMIT 2000))"
+        )["step"]
         gap = max(3 * width, 5 * (step or 1.0))
         return {name: self._curve(rows, i, gap) for i, name in enumerate(names)}
 

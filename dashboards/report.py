@@ -14,8 +14,12 @@ from dashboards.texts import word
 from scenarios.run import Run
 
 BANNERS = {
-    "cut": Text("This run was cut short. The report covers what had been recorded up to then.", "本次运行中断，报告仅涵盖中断前已记录的内容。"),
-    "running": Text("This run is still going on. The report covers what has been recorded so far.", "本次运行仍在进行，报告仅涵盖目前已记录的内容。"),
+    "cut": Text(
+        "This run was cut short. The report covers what had been recorded up to then.", "本次运行中断，报告仅涵盖中断前已记录的内容。"
+    ),
+    "running": Text(
+        "This run is still going on. The report covers what has been recorded so far.", "本次运行仍在进行，报告仅涵盖目前已记录的内容。"
+    ),
     "failed": Text("This run failed. The report covers what had been recorded up to then.", "本次运行失败，报告仅涵盖失败前已记录的内容。"),
 }
 CLOSURE_LIMIT = 1e-9
@@ -38,7 +42,9 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     sections = [m.section(facts) for m in (production, weighing, concrete, materials, deliveries, alarms)] + [unverified()]
     charts = [c for s in sections for c in s.charts()]
     figures = {c.name: c.figure | {"what": c.what} for c in charts}
-    environment = Environment(loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     html = environment.get_template("report.html").render(
         head=head(facts),
         banner=BANNERS.get(run.state),
@@ -95,7 +101,11 @@ def key_figures(facts: Facts) -> Figures:
     hours = facts.span_s / 3600
     planned = facts.info.get("lasts_s")
     items: list[tuple[Text, Any, Any]] = [
-        (Text("m³ delivered", "供应方量 m³"), num(count("deliveries", "sum(volume_m3)"), 1), Text("as ordered, left the plant", "按订单，已出站")),
+        (
+            Text("m³ delivered", "供应方量 m³"),
+            num(count("deliveries", "sum(volume_m3)"), 1),
+            Text("as ordered, left the plant", "按订单，已出站"),
+        ),
         (Text("m³ mixed", "搅拌方量 m³"), num(count("batches", "sum(volume_m3)"), 1), Text("true volume", "实际体积")),
         (Text("Batches", "盘数"), num(count("batches")), ""),
         (Text("Loads", "车次"), num(count("deliveries")), Text("{n} not left yet", "{n} 车未出站").put(n=done.get("loads_open", "–"))),
@@ -122,7 +132,9 @@ def key_figures(facts: Facts) -> Figures:
         ),
     ]
     if done.get("bad_writes"):
-        items.append((Text("Bad writes", "越界写入"), flag(num(done["bad_writes"]), True), Text("not a number, or out of range", "非数值或超出范围")))
+        items.append(
+            (Text("Bad writes", "越界写入"), flag(num(done["bad_writes"]), True), Text("not a number, or out of range", "非数值或超出范围"))
+        )
     return Figures(items)
 
 

@@ -129,7 +129,12 @@ def observe(p: Any, log: Any) -> int:
         sample(p, log, tick)
     c = log.counts
     weighings, batches = log.weighings.shape[0] - SPARE, log.batches.shape[0] - 8
-    if c[N_WEIGHINGS] > weighings or c[N_BATCHES] > batches or c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE or c[N_ROWS] >= log.rows.shape[0] - 1:
+    if (
+        c[N_WEIGHINGS] > weighings
+        or c[N_BATCHES] > batches
+        or c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE
+        or c[N_ROWS] >= log.rows.shape[0] - 1
+    ):
         look |= FULL
     return look
 

@@ -120,7 +120,7 @@ class Scenario(Part):
     record_s: float = Field(0.0, ge=0, le=3600, description="interval of the tags table; 0 takes 1 s in scan and 60 s in batch")
     orders: list[Order] = Field(default_factory=list)
     demand: Demand | None = None
-    weather: Weather = Field(default_factory=Weather)
+    weather: Weather = Weather()
     faults: list[FaultPlan] = Field(default_factory=list)
     deliveries: list[Delivery] = Field(default_factory=list)
 
@@ -142,7 +142,11 @@ def mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
         yield ("orders",), "nothing is ordered", "add orders or demand"
     for i, order in enumerate(scenario.orders):
         if order.grade not in grades:
-            yield ("orders", i, "grade"), f"{design.name} has no recipe {order.grade}{nearest(order.grade, grades)}", f"choose {', '.join(grades)}"
+            yield (
+                ("orders", i, "grade"),
+                f"{design.name} has no recipe {order.grade}{nearest(order.grade, grades)}",
+                f"choose {', '.join(grades)}",
+            )
         if order.start < scenario.midnight_s:
             yield ("orders", i, "start"), "lies in the past", f"the scenario starts at {scenario.starts:%H:%M}; give a later time"
         elif order.start >= end:
@@ -216,7 +220,10 @@ def _random_loads(scenario: Scenario, demand: Demand, capacity: float) -> list[L
         at = np.sort(rng.uniform(demand.opens, demand.closes, count)) + d * 86400
         kinds = rng.choice(len(grades), count, p=shares / shares.sum())
         drives = demand.drive * rng.uniform(0.5, 1.5, count)
-        out += [Load(f"day {d + 1}", grades[g], capacity, scenario.tick(float(t)), float(s), demand.pour) for t, g, s in zip(at, kinds, drives, strict=True)]
+        out += [
+            Load(f"day {d + 1}", grades[g], capacity, scenario.tick(float(t)), float(s), demand.pour)
+            for t, g, s in zip(at, kinds, drives, strict=True)
+        ]
     return [load for load in out if 0 <= load.due_tick < scenario.lasts * TICKS_PER_S]
 
 

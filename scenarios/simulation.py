@@ -121,7 +121,10 @@ class Simulation:
             ShiftOperator(self.engine)
         for plan in self.scenario.faults:
             fault = faults.resolve(self.plant, plan.fault, plan.target, plan.severity)
-            self.engine.at(self.scenario.tick(plan.at), lambda p=plan, s=fault[1]: faults.inject(self.engine, faults.Injected(p.fault, p.target, s, p.onset, p.lasts)))  # type: ignore[misc]
+            self.engine.at(
+                self.scenario.tick(plan.at),
+                lambda p=plan, s=fault[1]: faults.inject(self.engine, faults.Injected(p.fault, p.target, s, p.onset, p.lasts)),
+            )  # type: ignore[misc]
         for extra in self.scenario.deliveries:
             self.engine.at(self.scenario.tick(extra.at), lambda d=extra: self.purchasing.arrive(d.store))  # type: ignore[misc]
 
@@ -319,7 +322,13 @@ class Simulation:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close("complete" if self.tick >= self.end_tick and kind is None else "failed" if kind is not None and kind is not KeyboardInterrupt else "cut")
+        self.close(
+            "complete"
+            if self.tick >= self.end_tick and kind is None
+            else "failed"
+            if kind is not None and kind is not KeyboardInterrupt
+            else "cut"
+        )
 
 
 def load_design_of(scenario: Scenario, design: str | Path | Design | None) -> Design:
@@ -327,5 +336,3 @@ def load_design_of(scenario: Scenario, design: str | Path | Design | None) -> De
     from twin.design.load import load_design
 
     return design if isinstance(design, Design) else load_design(design or scenario.design)
-
-

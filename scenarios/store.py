@@ -102,7 +102,13 @@ class RunWriter:
         part = path.with_suffix(".tmp")
         # Scaled integers change little from row to row: deltas pack them tightly.
         deltas = {f.name: "DELTA_BINARY_PACKED" for f in rows.schema if pa.types.is_integer(f.type)}
-        pq.write_table(rows, part, compression="zstd", use_dictionary=[f.name for f in rows.schema if pa.types.is_string(f.type)], column_encoding=deltas)
+        pq.write_table(
+            rows,
+            part,
+            compression="zstd",
+            use_dictionary=[f.name for f in rows.schema if pa.types.is_string(f.type)],
+            column_encoding=deltas,
+        )
         os.replace(part, path)
 
     def close(self, state: str, outcome: dict[str, Any]) -> None:

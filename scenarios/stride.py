@@ -173,7 +173,9 @@ def of_line(n: Any, c: Any, p: Any, number: int, now: int) -> int:
     until = min(of_belt(n, c, p, now), of_mixer(n, c, p, number, now))
     if n.out_batch != 0 and p.io[n.present] > 0.5 and n.stage != line.DISCHARGE:
         out = p.hoppers[2 * number + 1]
-        left = max(TICKS_PER_S - (now - n.out_since), SCAN_TICKS) if n.out_since > 0 else drain(out.mass_kg, out.knee_kg, out.rate_kg_s, 1.0)
+        left = (
+            max(TICKS_PER_S - (now - n.out_since), SCAN_TICKS) if n.out_since > 0 else drain(out.mass_kg, out.knee_kg, out.rate_kg_s, 1.0)
+        )
         until = min(until, left)
     if p.io[n.mixer_run] > 0.5 and p.io[n.mixer_running] < 0.5 or p.mixers[number].over_s > 0.0:
         return SCAN_TICKS

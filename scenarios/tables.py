@@ -17,7 +17,16 @@ from twin.ledger import CEMENT, FLY_ASH, N_SPECIES, SLAG, SPECIES
 from twin.plant import Plant
 
 # Tolerance of one weighing, share of target (GB/T 14902-2012 7.3 table; recalled, high certainty).
-TOLERANCE = {"cement": 0.02, "fly_ash": 0.02, "slag": 0.02, "sand": 0.03, "stone": 0.03, "water": 0.01, "slurry_water": 0.01, "admixture": 0.01}
+TOLERANCE = {
+    "cement": 0.02,
+    "fly_ash": 0.02,
+    "slag": 0.02,
+    "sand": 0.03,
+    "stone": 0.03,
+    "water": 0.01,
+    "slurry_water": 0.01,
+    "admixture": 0.01,
+}
 DISPOSITIONS = ("within", "re-dosed", "accepted", "accepted-late")
 
 
@@ -57,7 +66,12 @@ class Tables:
         out = {"weighings": self._weighings(log.weighings[: c[N_WEIGHINGS]]), "batches": self._batches(log.batches[: c[N_BATCHES]])}
         alarms = log.alarm_rows[: c[N_ALARMS]]
         tags = self.plant.table.tags
-        out["events"] = events([(int(a["tick"]), "alarm" if a["value"] else "alarm-end", tags[a["tag"]].name, float(a["value"]), tags[a["tag"]].en) for a in alarms])
+        out["events"] = events(
+            [
+                (int(a["tick"]), "alarm" if a["value"] else "alarm-end", tags[a["tag"]].name, float(a["value"]), tags[a["tag"]].en)
+                for a in alarms
+            ]
+        )
         out["tags"] = self._tags(log)
         c[N_WEIGHINGS] = c[N_BATCHES] = c[N_ALARMS] = 0
         if c[N_ROWS] and c[IN_ROW]:  # the row under way moves to the front
@@ -110,7 +124,12 @@ class Tables:
     def _batches(self, b: NDArray[Any]) -> pa.Table:
         strength, formula = np.zeros(len(b)), np.zeros(len(b))
         strengths(b["kg"], b["volume_m3"], b["tick"], int(self.plant.state.site["seed"][0]), np.zeros(N_SPECIES), strength, formula)
-        columns: dict[str, Any] = {"time_s": b["tick"] / TICKS_PER_S, "line": names(b["line"], self.lines), "number": b["number"], "batch": b["batch"]}
+        columns: dict[str, Any] = {
+            "time_s": b["tick"] / TICKS_PER_S,
+            "line": names(b["line"], self.lines),
+            "number": b["number"],
+            "batch": b["batch"],
+        }
         columns |= {f"{s}_kg": b["kg"][:, i] for i, s in enumerate(SPECIES)}
         columns |= {k: b[k] for k in ("volume_m3", "water_binder", "slump_mm", "temperature_c", "homogeneity", "power_kw", "age_s")}
         return pa.table(columns | {"strength_28d_mpa": strength, "jgj55_28d_mpa": formula})

@@ -17,7 +17,7 @@ def play(engine: Engine, scenario: Scenario) -> Generator[simpy.Event, Any, None
     """SimPy process: sets air, rain, material temperatures and the fineness of the day every quarter of an hour."""
     state, weather = engine.plant.state, scenario.weather
     day_of_year = scenario.starts.timetuple().tm_yday
-    warm = {m.species: m.temperature_c for m in engine.plant.design.materials.values()}
+    warm: dict[str, float | None] = {m.species: m.temperature_c for m in engine.plant.design.materials.values()}
     rng = engine.rng(13)
     fine = 0.0
     while True:

@@ -18,8 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from twin.kernels.mixing import concrete_volume_m3, slump_mm  # noqa: E402
-from twin.kernels.strength import strength_mpa  # noqa: E402
+from twin.kernels.mixing import concrete_volume_m3, slump_mm
+from twin.kernels.strength import strength_mpa
 
 ALPHA_A, ALPHA_B = 0.53, 0.20  # crushed stone, Table 5.1.2
 CEMENT_MPA = 42.5 * 1.16  # Table 5.1.4

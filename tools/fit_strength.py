@@ -46,9 +46,7 @@ def load(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def features(x: np.ndarray, aggregates: bool = True) -> np.ndarray:
     """The kernel's own features, so that fit and use cannot differ."""
-    return np.array(
-        [model._features(c, s, f, w, a, t, ca * aggregates, fa * aggregates) for c, s, f, w, a, ca, fa, t in x]
-    )
+    return np.array([model._features(c, s, f, w, a, t, ca * aggregates, fa * aggregates) for c, s, f, w, a, ca, fa, t in x])
 
 
 def train(z: np.ndarray, y: np.ndarray, weight: np.ndarray, rng: np.random.Generator) -> tuple:
@@ -136,10 +134,7 @@ def plain(x: np.ndarray, y: np.ndarray) -> Predict:
     """JGJ 55 for 42.5 cement and crushed stone, times lg t / lg 28; nothing is fitted."""
 
     def predict(x: np.ndarray) -> np.ndarray:
-        fcu = [
-            model.jgj55_strength_mpa(w / (c + s + f), model.jgj55_binder_strength_mpa(c, s, f))
-            for c, s, f, w in x[:, :4]
-        ]
+        fcu = [model.jgj55_strength_mpa(w / (c + s + f), model.jgj55_binder_strength_mpa(c, s, f)) for c, s, f, w in x[:, :4]]
         return np.array(fcu) * np.log(x[:, 7]) / np.log(28)
 
     return predict
@@ -172,9 +167,7 @@ def write(units: np.ndarray, linear: np.ndarray) -> None:
     """A Python file and not a data file: the cache of compiled kernels follows the sources."""
     with COEFFICIENTS.open("w") as out:
         out.write('"""Coefficients of twin/kernels/strength.py; written by tools/fit_strength.py, not by hand."""\n\n')
-        out.write(
-            "# ruff: noqa: E501\n# fmt: off\nimport numpy as np\n\n# [net, unit, (outer weight, offset, weights)]\n"
-        )
+        out.write("# ruff: noqa: E501\n# fmt: off\nimport numpy as np\n\n# [net, unit, (outer weight, offset, weights)]\n")
         out.write("UNITS = np.array([\n")
         for net in units:
             lines = ("[" + ", ".join(f"{v:.6g}" for v in unit) + "]" for unit in net)

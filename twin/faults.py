@@ -48,7 +48,9 @@ def resolve(plant: Plant, name: str, target: str, severity: float | None) -> tup
         raise BatchtwinError("E303", fault=name, target=target, kinds=", ".join(k for k, _ in catalogue[name]))
     value = fault.default if severity is None else severity
     if not fault.low <= value <= fault.high:
-        raise BatchtwinError("E401", problem=f"severity {value:g} of {name} is out of range", mend=f"give {fault.low:g} to {fault.high:g} {fault.unit}")
+        raise BatchtwinError(
+            "E401", problem=f"severity {value:g} of {name} is out of range", mend=f"give {fault.low:g} to {fault.high:g} {fault.unit}"
+        )
     return fault, value
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numba
 
 ROOT = Path(__file__).resolve().parent.parent
+F = TypeVar("F", bound=Callable[..., Any])
 KERNEL_ROOMS = ("twin", "control", "scenarios")
 CONSTANTS = ("equipment", "kernels")  # folders whose plain files may hold figures that kernels take in
 
@@ -33,11 +35,13 @@ def cache_folder() -> Path:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = str(cache_folder())
+    numba.config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
+
 
 # _nrt=False leaves out reference counting: a kernel is handed a dozen arrays at every call and makes none, and
 # the counting made a 10 ms step of an idle plant seven times slower (5.7 µs against 0.8 µs).
 # error_model="numpy": a division by zero gives inf as in hardware and costs no branch. No fastmath:
 # it changes the bits of a result from one machine to the next.
-njit = partial(numba.njit, cache=True, error_model="numpy", _nrt=False)
-njit_parallel = partial(numba.njit, cache=True, error_model="numpy", parallel=True)
+def njit(function: F) -> F:
+    """Compile a kernel to machine code, cached on disk."""
+    return numba.njit(cache=True, error_model="numpy", _nrt=False)(function)  # type: ignore[call-overload,no-any-return]

@@ -70,9 +70,7 @@ class LedgerBuilder:
         for holder, _ in self.opening:
             self.link(0, holder)
         n, m = len(self.holders), len(self.links)
-        ledger = Ledger(
-            np.zeros((n, N_SPECIES)), np.array(self.links, dtype=np.int64).reshape(m, 2), np.zeros((m, N_SPECIES)), np.zeros(n)
-        )
+        ledger = Ledger(np.zeros((n, N_SPECIES)), np.array(self.links, dtype=np.int64).reshape(m, 2), np.zeros((m, N_SPECIES)), np.zeros(n))
         for holder, kg in self.opening:
             for species, mass in kg.items():
                 book(ledger, self.link(0, holder), species, mass)

@@ -150,7 +150,9 @@ def _place_line(site: Site, design: Design, number: int, name: str, line: Line) 
     for key, s in line.silos.items():
         sources[key] = silo.build(site, number, f"{name}.Silo.{key}", s, _species(design, s.material)), s.capacity_t * 1000
     for key, b in line.bins.items():
-        machine = aggregate_bin.build(site, number, f"{name}.Bin.{key}", b, _species(design, b.material), design.materials[b.material].moisture)
+        machine = aggregate_bin.build(
+            site, number, f"{name}.Bin.{key}", b, _species(design, b.material), design.materials[b.material].moisture
+        )
         sources[key] = machine, b.capacity_t * 1000
     for key, t in line.tanks.items():
         sources[key] = tank.build(site, number, f"{name}.Tank.{key}", t), t.capacity_t * 1000

@@ -75,27 +75,72 @@ def _tag(direction: Direction, name: str, en: str, zh: str, unit: str | None, lo
     return Tag(name, dtype, direction, unit or "", low, high, resolution, en=en, zh=zh, **more)  # type: ignore[arg-type]
 
 
-def sensor(name: str, en: str, zh: str, unit: str | None = None, low: float = 0.0, high: float = 1.0, resolution: float | None = None, **more: object) -> Tag:
+def sensor(
+    name: str,
+    en: str,
+    zh: str,
+    unit: str | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    resolution: float | None = None,
+    **more: object,
+) -> Tag:
     """A value the plant shows. Without a unit it is a boolean."""
     return _tag("sensor", name, en, zh, unit, low, high, resolution, **more)
 
 
-def actuator(name: str, en: str, zh: str, unit: str | None = None, low: float = 0.0, high: float = 1.0, resolution: float | None = None, **more: object) -> Tag:
+def actuator(
+    name: str,
+    en: str,
+    zh: str,
+    unit: str | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    resolution: float | None = None,
+    **more: object,
+) -> Tag:
     """A command the controller gives to the plant."""
     return _tag("actuator", name, en, zh, unit, low, high, resolution, **more)
 
 
-def setpoint(name: str, en: str, zh: str, unit: str | None = None, low: float = 0.0, high: float = 1.0, resolution: float | None = None, **more: object) -> Tag:
+def setpoint(
+    name: str,
+    en: str,
+    zh: str,
+    unit: str | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    resolution: float | None = None,
+    **more: object,
+) -> Tag:
     """A wish of people or of dispatch to the controller."""
     return _tag("setpoint", name, en, zh, unit, low, high, resolution, **more)
 
 
-def status(name: str, en: str, zh: str, unit: str | None = None, low: float = 0.0, high: float = 1.0, resolution: float | None = None, **more: object) -> Tag:
+def status(
+    name: str,
+    en: str,
+    zh: str,
+    unit: str | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    resolution: float | None = None,
+    **more: object,
+) -> Tag:
     """What the controller says of its own state."""
     return _tag("status", name, en, zh, unit, low, high, resolution, **more)
 
 
-def parameter(name: str, en: str, zh: str, unit: str | None = None, low: float = 0.0, high: float = 1e9, resolution: float | None = None, **more: object) -> Tag:
+def parameter(
+    name: str,
+    en: str,
+    zh: str,
+    unit: str | None = None,
+    low: float = 0.0,
+    high: float = 1e9,
+    resolution: float | None = None,
+    **more: object,
+) -> Tag:
     """A figure of the machine that never changes during a run."""
     return _tag("parameter", name, en, zh, unit, low, high, resolution, **more)
 

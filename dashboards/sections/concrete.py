@@ -43,7 +43,11 @@ def section(facts: Facts) -> Section:
     found = facts.rows(BY_GRADE)
     many = sum(r["n"] for r in found) > MANY
     out.items.append(by_grade(facts, found, recipes))
-    point = Text("A point is the mean of a {b}.", "每点为一{b}的平均值。").put(b=BUCKETS[facts.bucket]) if many else Text("A point is a batch.", "每点为一盘。")
+    point = (
+        Text("A point is the mean of a {b}.", "每点为一{b}的平均值。").put(b=BUCKETS[facts.bucket])
+        if many
+        else Text("A point is a batch.", "每点为一盘。")
+    )
     series = over_time(facts, many)
     out.items.append(
         Grid(
@@ -135,7 +139,9 @@ def over_time(facts: Facts, many: bool) -> dict[str | None, dict[str, list[Any]]
     return out
 
 
-def strengths(facts: Facts, series: dict[str | None, dict[str, list[Any]]], found: list[dict[str, Any]], recipes: dict[str, Any], many: bool) -> list[Chart]:
+def strengths(
+    facts: Facts, series: dict[str | None, dict[str, list[Any]]], found: list[dict[str, Any]], recipes: dict[str, Any], many: bool
+) -> list[Chart]:
     """A control chart of the strength for each grade."""
     mean = {r["grade"]: r["mpa"] for r in found}
     out = []
@@ -146,7 +152,10 @@ def strengths(facts: Facts, series: dict[str | None, dict[str, list[Any]]], foun
         low = float("-inf")
         if recipe:
             low = recipe["strength_mpa"]
-            lines = [(low, Text("fcu,k {v}", "fcu,k {v}").put(v=num(low))), (aimed_mpa(low), Text("fcu,0 {v}", "fcu,0 {v}").put(v=num(aimed_mpa(low), 1)))]
+            lines = [
+                (low, Text("fcu,k {v}", "fcu,k {v}").put(v=num(low))),
+                (aimed_mpa(low), Text("fcu,0 {v}", "fcu,0 {v}").put(v=num(aimed_mpa(low), 1))),
+            ]
         data = [charts.dots(title, (s["at_ms"], s["strength_28d_mpa"]))]
         data[0]["marker"]["color"] = [charts.BAD if v < low else charts.MID for v in s["strength_28d_mpa"]]
         if many:
@@ -155,9 +164,16 @@ def strengths(facts: Facts, series: dict[str | None, dict[str, list[Any]]], foun
         reach = [*s["strength_28d_mpa"], *s["least"], *(y for y, _ in lines)]
         pad = 0.06 * (max(reach) - min(reach)) + 0.5
         box = charts.layout(
-            same("MPa"), facts.span_s, showlegend=False, yaxis={"range": [min(reach) - pad, max(reach) + 2 * pad]}, xaxis={"nticks": 5}, **charts.limits(*lines)
+            same("MPa"),
+            facts.span_s,
+            showlegend=False,
+            yaxis={"range": [min(reach) - pad, max(reach) + 2 * pad]},
+            xaxis={"nticks": 5},
+            **charts.limits(*lines),
         )
-        what = Text("28-day strength of {g} over time against fcu,k and fcu,0.", "{g} 的 28 天强度随时间变化，对照 fcu,k 与 fcu,0。").put(g=title)
+        what = Text("28-day strength of {g} over time against fcu,k and fcu,0.", "{g} 的 28 天强度随时间变化，对照 fcu,k 与 fcu,0。").put(
+            g=title
+        )
         out.append(Chart(f"strength-{i}", title, what, {"data": data, "layout": box}, 220))
     return out
 
@@ -177,6 +193,12 @@ def properties(facts: Facts, series: dict[str | None, dict[str, list[Any]]]) -> 
         ]
         what = Text("{t} of the batches over time, by grade.", "各强度等级盘次的{t}随时间变化。").put(t=title)
         out.append(
-            Chart(key.replace("_", "-"), title, what, {"data": data, "layout": charts.layout(unit, facts.span_s, showlegend=True, xaxis={"nticks": 6})}, 280)
+            Chart(
+                key.replace("_", "-"),
+                title,
+                what,
+                {"data": data, "layout": charts.layout(unit, facts.span_s, showlegend=True, xaxis={"nticks": 6})},
+                280,
+            )
         )
     return out

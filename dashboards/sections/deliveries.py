@@ -34,7 +34,9 @@ def section(facts: Facts) -> Section:
     if not facts.has("deliveries"):
         out.items.append(Note(Text("No delivery was recorded in this run.", "本次运行没有送货记录。"), "nothing"))
         return out
-    facts.run.duck.execute(TRIPS if facts.has("batches") else TRIPS.replace("load_batches", "(SELECT NULL::BIGINT AS ticket, 0.0 AS time_s, 0.0 AS age_s)"))
+    facts.run.duck.execute(
+        TRIPS if facts.has("batches") else TRIPS.replace("load_batches", "(SELECT NULL::BIGINT AS ticket, 0.0 AS time_s, 0.0 AS age_s)")
+    )
     out.items += [times(facts), *age(facts), *waiting(facts), gantt(facts)]
     return out
 
@@ -48,7 +50,14 @@ def times(facts: Facts) -> Table:
         )
         old = key == "age_min"
         rows.append(
-            [title, num(r["n"]), num(r["mean"], 1), num(r["mid"], 1), num(r["late"], 1), flag(num(r["most"], 1), old and (r["most"] or 0) > AGE_LIMIT_MIN)]
+            [
+                title,
+                num(r["n"]),
+                num(r["mean"], 1),
+                num(r["mid"], 1),
+                num(r["late"], 1),
+                flag(num(r["most"], 1), old and (r["most"] or 0) > AGE_LIMIT_MIN),
+            ]
         )
     head = heads("Minutes|分钟", "Loads|车次", "Mean|平均", "Median|中位数", "95 %|95 % 分位", "Greatest|最大")
     return Table(Text("How long it took", "各环节用时"), head, rows)
@@ -63,10 +72,13 @@ def age(facts: Facts) -> list[Any]:
     if not found:
         return [Note(Text("No load had been poured when the run ended.", "运行结束时尚无卸完的车次。"), "nothing")]
     n, old = sum(r["n"] for r in found), sum(r["old"] for r in found)
-    figure = charts.histogram([5 * r["bin"] + 2.5 for r in found], [r["n"] for r in found], 0.0, AGE_LIMIT_MIN, 5.0, Text("age, min", "龄期 min"))
+    figure = charts.histogram(
+        [5 * r["bin"] + 2.5 for r in found], [r["n"] for r in found], 0.0, AGE_LIMIT_MIN, 5.0, Text("age, min", "龄期 min")
+    )
     title = Text("Age from water to discharge", "加水至卸完的时间")
     what = Text(
-        "Histogram of the age of the concrete at the end of pouring; {o} of {n} loads beyond 90 min.", "卸完时混凝土龄期直方图；{n} 车中 {o} 车超过 90 min。"
+        "Histogram of the age of the concrete at the end of pouring; {o} of {n} loads beyond 90 min.",
+        "卸完时混凝土龄期直方图；{n} 车中 {o} 车超过 90 min。",
     ).put(o=num(old), n=num(n))
     note = Text(
         "{o} of {n} loads ({p}) took longer than 90 min, counted from the charging of the load's first batch to the end of pouring. "
@@ -85,8 +97,13 @@ def waiting(facts: Facts) -> list[Chart]:
             f"SELECT {facts.bucket_ms('queued_s')} AS at_ms, round(avg(bay_min), 2) AS mean, round(quantile_cont(bay_min, 0.95), 2) AS late"
             " FROM trips GROUP BY at_ms ORDER BY at_ms"
         )
-        what = Text("Waiting at the bay, mean and 95 % quantile of each {b}.", "装车位等待时间，每{b}的平均与 95 % 分位。").put(b=BUCKETS[facts.bucket])
-        curves: dict[charts.Name, charts.Points] = {Text("mean", "平均"): (c["at_ms"], c["mean"]), Text("95 %", "95 % 分位"): (c["at_ms"], c["late"])}
+        what = Text("Waiting at the bay, mean and 95 % quantile of each {b}.", "装车位等待时间，每{b}的平均与 95 % 分位。").put(
+            b=BUCKETS[facts.bucket]
+        )
+        curves: dict[charts.Name, charts.Points] = {
+            Text("mean", "平均"): (c["at_ms"], c["mean"]),
+            Text("95 %", "95 % 分位"): (c["at_ms"], c["late"]),
+        }
         return [Chart("waiting", title, what, charts.trend(curves, unit, facts.span_s), 240)]
     c = facts.columns(f"SELECT {facts.ms('queued_s')} AS at_ms, round(bay_min, 2) AS min FROM trips ORDER BY at_ms LIMIT 5000")
     what = Text("Minutes that each load waited for the bay.", "每车等待装车位的分钟数。")
@@ -129,7 +146,9 @@ def gantt(facts: Facts) -> Chart:
     cut = len(found) < count["n"]
     title = Text("Trucks over time", "车辆时间线")
     if cut:
-        title = Text("Trucks over time (first {r} of {n} loads, {t} of {k} trucks)", "车辆时间线（共 {n} 车次，列前 {r} 车次；{k} 辆车中 {t} 辆）")
+        title = Text(
+            "Trucks over time (first {r} of {n} loads, {t} of {k} trucks)", "车辆时间线（共 {n} 车次，列前 {r} 车次；{k} 辆车中 {t} 辆）"
+        )
         title = title.put(r=num(len(found)), n=num(count["n"]), t=len(trucks), k=count["trucks"])
     return Chart("trucks", title, what, figure, 120 + 15 * max(len(trucks), 4), 560)
 

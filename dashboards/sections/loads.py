@@ -9,7 +9,16 @@ from dashboards.pieces import Note, Table, Text, flag, heads, num, percent
 
 CAP = 200
 # Tolerance of what a truck load got, share of target (GB/T 14902-2012 7.3; recalled, not checked against the standard).
-TOLERANCE = {"cement": 0.01, "fly_ash": 0.01, "slag": 0.01, "sand": 0.02, "stone": 0.02, "water": 0.01, "slurry_water": 0.01, "admixture": 0.01}
+TOLERANCE = {
+    "cement": 0.01,
+    "fly_ash": 0.01,
+    "slag": 0.01,
+    "sand": 0.02,
+    "stone": 0.02,
+    "water": 0.01,
+    "slurry_water": 0.01,
+    "admixture": 0.01,
+}
 DRY = ("cement", "fly_ash", "slag", "admixture")  # targets not corrected for moisture
 RECIPE_GAP = 0.01  # targets of a load this far from its recipe are another recipe's
 
@@ -40,7 +49,12 @@ SELECT * FROM wanted WHERE abs(gap) > {gap} QUALIFY row_number() OVER (PARTITION
 def items(facts: Facts) -> list[Any]:
     """All that the report says about loads."""
     if not facts.has("deliveries", "batches"):
-        return [Note(Text("No load has a ticket yet, so there is no cumulative deviation per truck load.", "尚无送货单，无法统计车累计偏差。"), "nothing")]
+        return [
+            Note(
+                Text("No load has a ticket yet, so there is no cumulative deviation per truck load.", "尚无送货单，无法统计车累计偏差。"),
+                "nothing",
+            )
+        ]
     species = {name: m["species"] for name, m in facts.design.get("materials", {}).items()}
     tolerances = values((name, TOLERANCE.get(s)) for name, s in species.items())
     facts.run.duck.execute(SUMS.format(tolerances=tolerances))
@@ -67,7 +81,15 @@ def statistics(facts: Facts, found: list[dict[str, Any]]) -> Table:
 def outside(facts: Facts) -> list[Table]:
     """Loads that missed a cumulative tolerance."""
     count = facts.one("SELECT count(*) AS n FROM load_weighings WHERE outside")["n"]
-    head = heads("Ticket|送货单", "Line|生产线", "Grade|强度等级", "Material|材料", "Target, kg|目标 kg", "Deviation, %|偏差 %", "Tolerance, ± %|允许 ± %")
+    head = heads(
+        "Ticket|送货单",
+        "Line|生产线",
+        "Grade|强度等级",
+        "Material|材料",
+        "Target, kg|目标 kg",
+        "Deviation, %|偏差 %",
+        "Tolerance, ± %|允许 ± %",
+    )
     rows = [[num(r["ticket"]), r["line"], r["grade"], facts.material(r["material"]), num(r["target_kg"], 1), flag(num(100 * r["off"], 2), True),
              num(100 * r["tolerance"], 1)] for r in facts.rows(OUTSIDE)]  # fmt: skip
     return [Table(Text("Loads outside their cumulative tolerance", "累计超差的车次"), head, rows, shown(len(rows), count))] if count else []
@@ -75,23 +97,34 @@ def outside(facts: Facts) -> list[Table]:
 
 def recipes(facts: Facts, species: dict[str, str]) -> Table | Note:
     """Loads whose targets, all batches together, are not what the recipe of their grade asks for; dry materials only."""
-    wanted = [(r["grade"], m, kg) for r in facts.design.get("recipes", []) for m, kg in r["kg_m3"].items() if species.get(m) in DRY and kg > 0]
+    wanted = [
+        (r["grade"], m, kg) for r in facts.design.get("recipes", []) for m, kg in r["kg_m3"].items() if species.get(m) in DRY and kg > 0
+    ]
     if not wanted:
         return Note(Text("The design has no recipes to compare with.", "设计中没有可对照的配合比。"), "nothing")
     facts.run.duck.execute(MISTAKEN.format(recipes=values(wanted), gap=RECIPE_GAP))
     count = facts.one("SELECT count(*) AS n FROM mistaken_loads")["n"]
     if not count:
         text = Text(
-            "The targets of every load with a ticket are those of its grade's recipe, to 1 %.", "每张送货单的目标值均与其强度等级配合比一致（1 % 以内）。"
+            "The targets of every load with a ticket are those of its grade's recipe, to 1 %.",
+            "每张送货单的目标值均与其强度等级配合比一致（1 % 以内）。",
         )
         return Note(text)
     head = heads(
-        "Ticket|送货单", "Line|生产线", "Grade|强度等级", "Material|材料", "By recipe, kg|按配合比 kg", "Targets, kg|目标合计 kg", "Difference, %|差异 %"
+        "Ticket|送货单",
+        "Line|生产线",
+        "Grade|强度等级",
+        "Material|材料",
+        "By recipe, kg|按配合比 kg",
+        "Targets, kg|目标合计 kg",
+        "Difference, %|差异 %",
     )
     rows = [[num(r["ticket"]), r["line"], r["grade"], facts.material(r["material"]), num(r["wanted_kg"], 1), num(r["target_kg"], 1),
              flag(num(100 * r["gap"], 2), True)]
             for r in facts.rows(f"SELECT * FROM (SELECT * FROM mistaken_loads ORDER BY abs(gap) DESC, ticket LIMIT {CAP}) ORDER BY ticket")]  # fmt: skip
-    return Table(Text("Loads dosed to another recipe than their grade's", "未按本强度等级配合比配料的车次"), head, rows, shown(len(rows), count))
+    return Table(
+        Text("Loads dosed to another recipe than their grade's", "未按本强度等级配合比配料的车次"), head, rows, shown(len(rows), count)
+    )
 
 
 def shown(rows: int, count: int) -> Text:

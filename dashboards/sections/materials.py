@@ -29,8 +29,14 @@ def section(facts: Facts) -> Section:
     nothing = Note(Text("The ledger of this run has no entries.", "本次运行没有台账记录。"), "nothing")
     out.items += [flows(facts), closure(facts), *checks(facts)] if facts.has("ledger") else [nothing]
     small = levels(facts)
-    note = Text("Level sensors, % of capacity.{b}", "料位传感器，占容量百分比。{b}").put(b=Text(f" {BAND.en}", BAND.zh) if facts.long else "")
-    out.items.append(Grid(Text("Stock over time", "库存变化"), small, note) if small else Note(Text("No levels were recorded.", "没有料位记录。"), "nothing"))
+    note = Text("Level sensors, % of capacity.{b}", "料位传感器，占容量百分比。{b}").put(
+        b=Text(f" {BAND.en}", BAND.zh) if facts.long else ""
+    )
+    out.items.append(
+        Grid(Text("Stock over time", "库存变化"), small, note)
+        if small
+        else Note(Text("No levels were recorded.", "没有料位记录。"), "nothing")
+    )
     out.items += lots(facts)
     return out
 
@@ -52,8 +58,15 @@ def node(holder: str, materials: dict[str, str]) -> str:
 def flows(facts: Facts) -> Chart:
     """Where the mass went, as a Sankey chart without the opening stock."""
     lines = facts.design.get("lines", {})
-    held = {f"{line}.{key}": part["material"] for line, cfg in lines.items() for group in ("silos", "bins", "tanks") for key, part in cfg[group].items()}
-    names = {f"store:{m}": facts.material(m) for m in held.values()} | {n: word(n) for n in (*OUTSIDE, "weigh hoppers", "mixer", "trucks", "washed back")}
+    held = {
+        f"{line}.{key}": part["material"]
+        for line, cfg in lines.items()
+        for group in ("silos", "bins", "tanks")
+        for key, part in cfg[group].items()
+    }
+    names = {f"store:{m}": facts.material(m) for m in held.values()} | {
+        n: word(n) for n in (*OUTSIDE, "weigh hoppers", "mixer", "trucks", "washed back")
+    }
     sums: dict[tuple[str, str], float] = {}
     for r in facts.rows("SELECT source, target, sum(kg) AS kg FROM ledger WHERE source <> 'opening' GROUP BY ALL ORDER BY source, target"):
         a, b = node(r["source"], held), node(r["target"], held)
@@ -162,7 +175,12 @@ def lots(facts: Facts) -> list[Any]:
         " sum(kg) FILTER (supplier = 'opening stock') AS opening FROM lots GROUP BY material ORDER BY material"
     )
     head = heads(
-        "Material|材料", "Opening stock, t|期初库存 t", "Deliveries|到料次数", "Delivered, t|到料量 t", "Moisture, mean %|平均含水率 %", "SD, %|标准差 %"
+        "Material|材料",
+        "Opening stock, t|期初库存 t",
+        "Deliveries|到料次数",
+        "Delivered, t|到料量 t",
+        "Moisture, mean %|平均含水率 %",
+        "SD, %|标准差 %",
     )
     rows = [
         [
@@ -179,7 +197,15 @@ def lots(facts: Facts) -> list[Any]:
     count = facts.one("SELECT count(*) AS n FROM lots")["n"]
     head = heads("Lot|批次", "Arrived|到达", "Store|储存", "Material|材料", "Supplier|供应商", "kg", "Moisture, %|含水率 %")
     rows = [
-        [num(r["lot"]), facts.clock(r["arrived_s"]), r["store"], facts.material(r["material"]), word(r["supplier"]), num(r["kg"]), num(100 * r["moisture"], 2)]
+        [
+            num(r["lot"]),
+            facts.clock(r["arrived_s"]),
+            r["store"],
+            facts.material(r["material"]),
+            word(r["supplier"]),
+            num(r["kg"]),
+            num(100 * r["moisture"], 2),
+        ]
         for r in facts.rows(f"SELECT * FROM lots ORDER BY lot LIMIT {CAP}")
     ]
     note = Text("The first {r} of {n} lots.", "共 {n} 批，列出前 {r} 批。") if count > CAP else Text("{n} lots.", "共 {n} 批。")

@@ -29,7 +29,11 @@ def section(facts: Facts) -> Section:
     out.items.append(volume(facts) or Note(Text("No batch left a mixer in this run.", "本次运行没有出料的盘次。"), "nothing"))
     small = tags(facts)
     note = BAND if facts.long else PEAKS
-    out.items.append(Grid(Text("Plant tags", "设备标签趋势"), small, note) if small else Note(Text("No tags were recorded.", "没有标签记录。"), "nothing"))
+    out.items.append(
+        Grid(Text("Plant tags", "设备标签趋势"), small, note)
+        if small
+        else Note(Text("No tags were recorded.", "没有标签记录。"), "nothing")
+    )
     return out
 
 
@@ -43,10 +47,23 @@ def volume(facts: Facts) -> Chart | None:
     per = Text("m³ per {b}", "m³ / {b}").put(b=bucket)
     total = [round(t, 2) for t in accumulate(c["m3"])]
     figure = charts.bars_and_total(
-        c["at_ms"], [round(v, 2) for v in c["m3"]], total, (per, Text("cumulative m³", "累计 m³")), (per, Text("cumulative m³", "累计 m³")), facts.span_s, width
+        c["at_ms"],
+        [round(v, 2) for v in c["m3"]],
+        total,
+        (per, Text("cumulative m³", "累计 m³")),
+        (per, Text("cumulative m³", "累计 m³")),
+        facts.span_s,
+        width,
     )
-    what = Text("Bars: concrete out of the mixers per {b}; line: their sum, {t} m³ at the end.", "柱：每{b}出料方量；线：累计，最终 {t} m³。")
-    return Chart("volume", Text("Concrete out of the mixers, true volume", "搅拌机出料方量（实际体积）"), what.put(b=bucket, t=f"{total[-1]:,.1f}"), figure)
+    what = Text(
+        "Bars: concrete out of the mixers per {b}; line: their sum, {t} m³ at the end.", "柱：每{b}出料方量；线：累计，最终 {t} m³。"
+    )
+    return Chart(
+        "volume",
+        Text("Concrete out of the mixers, true volume", "搅拌机出料方量（实际体积）"),
+        what.put(b=bucket, t=f"{total[-1]:,.1f}"),
+        figure,
+    )
 
 
 def tags(facts: Facts) -> list[Chart]:
@@ -58,7 +75,15 @@ def tags(facts: Facts) -> list[Chart]:
         key = end.strip(".").replace(".", "-").lower()
         if names and facts.long:
             for i, (name, b) in enumerate(facts.bands(names).items()):
-                out.append(Chart(f"{key}-{i}", Text("{t} · {n}", "{t} · {n}").put(t=title, n=short(name)), what, charts.band(b, same(unit), facts.span_s), 190))
+                out.append(
+                    Chart(
+                        f"{key}-{i}",
+                        Text("{t} · {n}", "{t} · {n}").put(t=title, n=short(name)),
+                        what,
+                        charts.band(b, same(unit), facts.span_s),
+                        190,
+                    )
+                )
         elif names:
             curves: dict[charts.Name, charts.Points] = {short(n): p for n, p in facts.peaks(names).items()}
             out.append(Chart(key, title, what, charts.trend(curves, same(unit), facts.span_s), 230 + 10 * len(curves)))

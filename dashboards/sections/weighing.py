@@ -77,7 +77,9 @@ def histograms(facts: Facts) -> Grid:
     for i, (material, bins) in enumerate(by.items()):
         tolerance = 100 * bins[0]["tolerance"]
         title = facts.material(material)
-        what = Text("Histogram of the deviation of {m}; tolerance ± {t} %.", "{m}计量偏差直方图；允许偏差 ± {t} %。").put(m=title, t=num(tolerance, 1))
+        what = Text("Histogram of the deviation of {m}; tolerance ± {t} %.", "{m}计量偏差直方图；允许偏差 ± {t} %。").put(
+            m=title, t=num(tolerance, 1)
+        )
         centres = [round((b["bin"] + 0.5) * tolerance / 10, 4) for b in bins]
         figure = charts.histogram(centres, [b["n"] for b in bins], -tolerance, tolerance, tolerance / 10, Text("deviation, %", "偏差 %"))
         small.append(Chart(f"deviation-{i}", title, what, figure, 190))
@@ -94,7 +96,9 @@ def outside(facts: Facts) -> list[Any]:
     if not count:
         return [Note(Text("No weighing lay outside its tolerance.", "没有超差的计量。"))]
     out: list[Any] = []
-    causes = facts.rows("SELECT cause, disposition, count(*) AS n FROM weighings WHERE outside GROUP BY ALL ORDER BY n DESC, cause, disposition")
+    causes = facts.rows(
+        "SELECT cause, disposition, count(*) AS n FROM weighings WHERE outside GROUP BY ALL ORDER BY n DESC, cause, disposition"
+    )
     head = heads("Cause|原因", "Disposition|处置", "Weighings|次数")
     out.append(
         Table(

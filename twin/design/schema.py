@@ -38,7 +38,9 @@ class Material(Part):
     lead_time_h: float = figure(3.0, "h", "purchasing; engineering choice", recalled=True, gt=0, le=240)
     moisture: float = figure(0.0, "kg/kg dry", "laboratory", ge=0, le=0.25)
     moisture_sd: float = figure(0.0, "kg/kg dry", "scatter between deliveries; engineering choice", recalled=True, ge=0, le=0.1)
-    rain_moisture: float = figure(0.0, "kg/kg dry per mm/h", "wet deliveries on a rainy day; engineering choice", recalled=True, ge=0, le=0.05)
+    rain_moisture: float = figure(
+        0.0, "kg/kg dry per mm/h", "wet deliveries on a rainy day; engineering choice", recalled=True, ge=0, le=0.05
+    )
     temperature_c: float | None = Field(None, description="delivered temperature; the air's when left out", ge=-20, le=120)
 
 
@@ -135,9 +137,17 @@ def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mista
         for name, part in getattr(line, group).items():
             material = design.materials.get(part.material)
             if material is None:
-                yield (*at, group, name, "material"), f"no material '{part.material}'", "add it under materials or name one that stands there"
+                yield (
+                    (*at, group, name, "material"),
+                    f"no material '{part.material}'",
+                    "add it under materials or name one that stands there",
+                )
             elif material.species not in allowed:
-                yield (*at, group, name, "material"), f"{material.species} does not belong into {group}", f"{group} hold {', '.join(allowed)}"
+                yield (
+                    (*at, group, name, "material"),
+                    f"{material.species} does not belong into {group}",
+                    f"{group} hold {', '.join(allowed)}",
+                )
     used: set[str] = set()
     for name, weigher in line.weighers.items():
         for feeder_name, feeder in weigher.feeders.items():
@@ -153,7 +163,11 @@ def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mista
     if line.discharge_hopper.capacity_kg < line.mixer.rated_m3 * 2400:
         yield (*at, "discharge_hopper", "capacity_kg"), "smaller than one batch of the mixer", f"at least {line.mixer.rated_m3 * 2400:.0f}"
     if line.waiting_hopper.capacity_kg < line.mixer.rated_m3 * 1900:
-        yield (*at, "waiting_hopper", "capacity_kg"), "smaller than the aggregate of one batch", f"at least {line.mixer.rated_m3 * 1900:.0f}"
+        yield (
+            (*at, "waiting_hopper", "capacity_kg"),
+            "smaller than the aggregate of one batch",
+            f"at least {line.mixer.rated_m3 * 1900:.0f}",
+        )
 
 
 def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake]:
@@ -173,6 +187,13 @@ def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake
         if missing:
             yield (*at, "kg_m3"), f"{line_name} cannot dose {', '.join(missing)}", "add a feeder for it or leave it out of the recipe"
         for name, weigher in line.weighers.items():
-            load = sum(recipe.kg_m3.get(m, 0.0) for m in {line.material_of(f.source) for f in weigher.feeders.values()} if m) * line.mixer.rated_m3
+            load = (
+                sum(recipe.kg_m3.get(m, 0.0) for m in {line.material_of(f.source) for f in weigher.feeders.values()} if m)
+                * line.mixer.rated_m3
+            )
             if load > weigher.capacity_kg:
-                yield (*at, "kg_m3"), f"{recipe.grade} puts {load:.0f} kg on weigher {line_name}.{name}", f"it takes {weigher.capacity_kg:.0f} kg"
+                yield (
+                    (*at, "kg_m3"),
+                    f"{recipe.grade} puts {load:.0f} kg on weigher {line_name}.{name}",
+                    f"it takes {weigher.capacity_kg:.0f} kg",
+                )

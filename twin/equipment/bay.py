@@ -41,7 +41,8 @@ FAULTS = (Fault("truck-light-lost", "light", 0, 1, 1, "-", ("TruckPresent",), "t
 def build(site: Site, line: int, name: str, hopper_holder: int, materials: list[str]) -> Equipment:
     """Put the bay in place; its order has one dry mass per m³ for each material of the line."""
     recipe = tuple(
-        setpoint(f"Recipe.{m}", f"{m}, dry mass per m³ ordered", f"{m} 每方用量", "kg/m³", 0, 2500, 0.01, writer="dispatch") for m in materials
+        setpoint(f"Recipe.{m}", f"{m}, dry mass per m³ ordered", f"{m} 每方用量", "kg/m³", 0, 2500, 0.01, writer="dispatch")
+        for m in materials
     )
     machine = site.table.add(name, "bay", TAGS + recipe, values={"MixTime": 30.0})
     ground = site.ledger.link(hopper_holder, site.ledger.holder("ground"))

@@ -72,7 +72,9 @@ class Purchasing:
         number = 0
         for line, cfg in design.lines.items():
             for key, silo in cfg.silos.items():
-                yield make(f"{line}.Silo.{key}", "silo", f"{line}.Silo.{key}", silo.material, "Level", silo.capacity_t, silo.reorder_share, number)
+                yield make(
+                    f"{line}.Silo.{key}", "silo", f"{line}.Silo.{key}", silo.material, "Level", silo.capacity_t, silo.reorder_share, number
+                )
                 number += 1
             for key, b in cfg.bins.items():
                 name = f"{line}.Bin.{key}"

@@ -22,7 +22,9 @@ class Mixer(Part):
 
     rated_m3: float = figure(..., "m3", "maker's model number", gt=0, le=20)
     power_kw: float = figure(..., "kW", "maker sheet, both drives", gt=0)
-    mix_tau_s: float = figure(5.0, "s", "30 s of mixing leave 0.25 %, within the 0.8 % of GB 10171 mortar density", recalled=True, gt=0.1, le=120)
+    mix_tau_s: float = figure(
+        5.0, "s", "30 s of mixing leave 0.25 %, within the 0.8 % of GB 10171 mortar density", recalled=True, gt=0.1, le=120
+    )
     discharge_kg_s: float = figure(..., "kg/s", "door of the design, fully open", gt=0)
     door_stroke_s: float = figure(2.0, "s", "hydraulic door", recalled=True, gt=0, le=30)
     start_s: float = figure(3.0, "s", "soft start", recalled=True, gt=0, le=60)
@@ -71,7 +73,17 @@ TAGS = (
 # --- how it can fail ----------------------------------------------------------------------------------
 
 FAULTS = (
-    Fault("mixer-overload", "overload", 0, 3, 1.2, "of extra power", ("Power", "Current", "Tripped"), "something jams between the blades", "搅拌机卡料过载"),
+    Fault(
+        "mixer-overload",
+        "overload",
+        0,
+        3,
+        1.2,
+        "of extra power",
+        ("Power", "Current", "Tripped"),
+        "something jams between the blades",
+        "搅拌机卡料过载",
+    ),
     Fault("stuck-door", "stuck", 0, 1, 1, "-", ("DoorPosition", "DoorClosed"), "the discharge door does not move", "卸料门卡住"),
     Fault("temperature-probe-dead", "probe_dead", 0, 1, 1, "-", ("Temperature",), "the temperature probe reads the air", "温度探头失效"),
 )

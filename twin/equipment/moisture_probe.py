@@ -24,9 +24,7 @@ class MoistureProbe(Part):
 
 # --- what state it has --------------------------------------------------------------------------------
 
-DTYPE = np.dtype(
-    [("tag", "i8"), ("line", "i8"), ("bin", "i8"), ("accuracy", "f8"), ("shown", "f8"), ("offset", "f8"), ("freeze", "f8")]
-)
+DTYPE = np.dtype([("tag", "i8"), ("line", "i8"), ("bin", "i8"), ("accuracy", "f8"), ("shown", "f8"), ("offset", "f8"), ("freeze", "f8")])
 
 # --- what it shows ------------------------------------------------------------------------------------
 
@@ -47,7 +45,14 @@ FAULTS = (
 def build(site: Site, line: int, name: str, cfg: MoistureProbe, bin_machine: Equipment) -> Equipment:
     """Put a probe into a bin that stands already."""
     machine = site.table.add(name, "moisture_probe", TAGS, bin_machine.material, source=bin_machine.name)
-    site.place("moisture_probe", name, tag=machine.first, line=line, bin=site.find("aggregate_bin", bin_machine.name), accuracy=cfg.accuracy_percent)
+    site.place(
+        "moisture_probe",
+        name,
+        tag=machine.first,
+        line=line,
+        bin=site.find("aggregate_bin", bin_machine.name),
+        accuracy=cfg.accuracy_percent,
+    )
     return machine
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from twin.ledger import LedgerBuilder, N_SPECIES
+from twin.ledger import N_SPECIES, LedgerBuilder
 from twin.tags import TagTable
 
 TICK_S = 0.01

@@ -24,7 +24,9 @@ class Silo(Part):
     cone_share: float = figure(0.1, "of capacity", "60° cone below a 4 m shell; engineering choice", recalled=True, ge=0, le=1)
     fill_kg_s: float = figure(18.0, "kg/s", "tanker 1.0–1.2 t/min", recalled=True, gt=0, le=200)
     fill_air_m3_s: float = figure(0.25, "m3/s", "tanker blower 900 m³/h; engineering choice", recalled=True, gt=0)
-    surge_factor: float = figure(4.0, "-", "residual air of the emptied tanker, agg-net.com/resources/articles/materials-handling/under-pressure", ge=1, le=20)
+    surge_factor: float = figure(
+        4.0, "-", "residual air of the emptied tanker, agg-net.com/resources/articles/materials-handling/under-pressure", ge=1, le=20
+    )
     surge_s: float = figure(25.0, "s", "blow-down of an 8 m³ vessel; engineering choice", recalled=True, ge=0)
     filter_area_m2: float = figure(24.0, "m2", "WAM SILOTOP class", recalled=True, gt=0)
     filter_drag_kpa_s_m: float = figure(46.0, "kPa·s/m", "0.8 kPa at 1500 m³/h through 24 m²", recalled=True, gt=0)
@@ -70,7 +72,17 @@ FAULTS = (
     Fault("relief-valve-stuck", "relief_stuck", 0, 1, 1, "-", ("Pressure",), "the relief valve does not lift", "安全阀卡死"),
     Fault("level-offset", "level_offset", -100, 100, -20, "%", ("Level",), "the level sensor reads wrong", "料位计偏差"),
     Fault("level-freeze", "level_freeze", 0, 1, 1, "-", ("Level",), "the level reading stands still", "料位计冻结"),
-    Fault("overfull-silo", "pinch_stuck", 0, 1, 1, "-", ("Level", "High"), "the pinch valve does not shut: the silo is overfilled", "夹阀失效致筒仓冒顶"),
+    Fault(
+        "overfull-silo",
+        "pinch_stuck",
+        0,
+        1,
+        1,
+        "-",
+        ("Level", "High"),
+        "the pinch valve does not shut: the silo is overfilled",
+        "夹阀失效致筒仓冒顶",
+    ),
 )
 
 HIGH_SHARE = 0.90  # silo.level: high

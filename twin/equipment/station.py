@@ -78,7 +78,9 @@ FAULTS = (
 def build(site: Site, name: str, cfg: Station, mixer: Equipment) -> Equipment:
     """Put the station of a line in place; one for each line, in line order."""
     machine = site.table.add(name, "station", TAGS, values={"Remote": 1.0, "LinkOk": 1.0, "Supply": 1.0, "Mode": 2.0})
-    site.place("station", name, tag=machine.first, mixer_tag=mixer.first, watchdog_s=cfg.watchdog_s, link_ok=1.0, supply=1.0, gates=1.0, belt=1.0)
+    site.place(
+        "station", name, tag=machine.first, mixer_tag=mixer.first, watchdog_s=cfg.watchdog_s, link_ok=1.0, supply=1.0, gates=1.0, belt=1.0
+    )
     return machine
 
 

@@ -199,7 +199,11 @@ class Fleet:
     def _drive(self, load: Load, truck: int, ticket: dict[str, Any]) -> None:
         """Drive, pour, drive back. Travel and pouring times scatter log-normally, ±15 % and ±25 % (engineering choice)."""
         rng = self._rng[truck]
-        out_s, pour_s, back_s = load.drive_s * rng.lognormal(0.0, 0.15), load.pour_s * rng.lognormal(0.0, 0.25), load.drive_s * rng.lognormal(-0.1, 0.15)
+        out_s, pour_s, back_s = (
+            load.drive_s * rng.lognormal(0.0, 0.15),
+            load.pour_s * rng.lognormal(0.0, 0.25),
+            load.drive_s * rng.lognormal(-0.1, 0.15),
+        )
         ledger = self.engine.plant.state.ledger
 
         def poured(_: simpy.Event) -> None:
@@ -232,7 +236,10 @@ class Fleet:
         for line, cfg in plant.design.lines.items():
             for key, tank in cfg.tanks.items():
                 name = f"{line}.Tank.{key}"
-                if tank.holds == "slurry_water" and total_kg(ledger, plant.holder(name)) + total_kg(ledger, holder) <= tank.capacity_t * 1000:
+                if (
+                    tank.holds == "slurry_water"
+                    and total_kg(ledger, plant.holder(name)) + total_kg(ledger, holder) <= tank.capacity_t * 1000
+                ):
                     move(ledger, plant.link(f"Truck{truck}", name), 1e9)
                     return
         move(ledger, plant.link(f"Truck{truck}", "drain"), 1e9)

@@ -15,7 +15,7 @@ from twin.kernels.flow import drained_kg, travel
 from twin.kernels.loadcell import respond, transition
 from twin.kernels.random import normal
 from twin.ledger import N_SPECIES, book, move, total_kg
-from twin.tags import Equipment, actuator, parameter, sensor, setpoint, status
+from twin.tags import Equipment, actuator, parameter, sensor, status
 
 # --- what it is ---------------------------------------------------------------------------------------
 
@@ -131,7 +131,13 @@ def calm(w: Any, p: Any) -> bool:
         return False
     for j in range(w.first_feeder, w.first_feeder + w.feeders):
         f = p.feeders[j]
-        if f.opening != 0.0 or f.airborne_kg > 1e-7 or f.leak != 0.0 or p.io[f.tag + feeder.COARSE] > 0.5 or p.io[f.tag + feeder.FINE] > 0.5:
+        if (
+            f.opening != 0.0
+            or f.airborne_kg > 1e-7
+            or f.leak != 0.0
+            or p.io[f.tag + feeder.COARSE] > 0.5
+            or p.io[f.tag + feeder.FINE] > 0.5
+        ):
             return False
     return True
 

@@ -17,7 +17,7 @@ P1, P2 = U(0xD1342543DE82EF95), U(0x2545F4914F6CDD1D)
 
 
 @njit
-def bits(seed: int, entity: int, tick: int) -> int:
+def bits(seed: int, entity: int, tick: int) -> np.uint64:
     """64 well-mixed bits for one (seed, entity, tick)."""
     z = U(seed) * P1 + U(entity) * P2 + U(tick) * GOLDEN
     z = (z ^ (z >> S30)) * M1

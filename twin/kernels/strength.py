@@ -145,9 +145,7 @@ def _slag_factor(percent: float) -> float:
 
 
 @njit
-def jgj55_binder_strength_mpa(
-    cement: float, slag: float, fly_ash: float, cement_grade_mpa: float = 42.5, gamma_c: float = 1.16
-) -> float:
+def jgj55_binder_strength_mpa(cement: float, slag: float, fly_ash: float, cement_grade_mpa: float = 42.5, gamma_c: float = 1.16) -> float:
     """28-day strength of the binder mortar by JGJ 55-2011 5.1.3–5.1.4, MPa: fb = gf·gs·gc·grade.
 
     Args:

@@ -1,6 +1,5 @@
 """Coefficients of twin/kernels/strength.py; written by tools/fit_strength.py, not by hand."""
 
-# ruff: noqa: E501
 # fmt: off
 import numpy as np
 

@@ -16,7 +16,9 @@ EMPTY_KG = 1e-9
 
 
 @njit
-def feed_and_advance(ring: Any, slots: int, head: int, phase: float, moved_slots: float, feed: Any, out: Any, s0: int, s1: int) -> tuple[int, float]:
+def feed_and_advance(
+    ring: Any, slots: int, head: int, phase: float, moved_slots: float, feed: Any, out: Any, s0: int, s1: int
+) -> tuple[int, float]:
     """Spread `feed` over the entry while the line moves, and collect what leaves.
 
     Args:

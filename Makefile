@@ -1,0 +1,40 @@
+# batchtwin: `make` lists what there is. Everything lives in .venv; nothing else is touched.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/ready  ## make .venv and install batchtwin with what its tests need
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "batchtwin needs Python 3.11 or newer; set PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: setup  ## play a working day of a plant, write its run folder and report
+	rm -rf runs/demo
+	$(BIN)/batchtwin run working-day --out runs/demo
+	$(BIN)/batchtwin report runs/demo
+
+test: lint  ## run every test
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: setup  ## style, types and the rules between the rooms
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: setup  ## measure speed, side by side with the plain alternative
+	$(BIN)/batchtwin bench
+
+docs: setup  ## run the code in the documentation
+	$(BIN)/python -m pytest tests/acceptance/test_docs.py
+
+clean:  ## remove .venv, runs and caches of tools
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
