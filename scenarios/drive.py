@@ -79,7 +79,7 @@ def weigh_on(p: Any, c: Any, log: Any, k: int, end: int) -> None:
         w.at, d.next = end, end
         return
     while w.at < end:
-        step = stride.of_doser(d, c, w, w.at)
+        step = stride.of_doser(d, c, p, w, w.at)
         if stride.may_lag(d):
             if w.at + step > end:
                 break
@@ -96,5 +96,5 @@ def weigh_on(p: Any, c: Any, log: Any, k: int, end: int) -> None:
             dosing.scan(d, c, p.io, w.at)
             line.begin(c.lines[w.line], d, p.io, w.at)
             watch_weigher(p, log, k, w.at)
-    d.next = w.at + stride.of_doser(d, c, w, w.at) if w.at < end else end
+    d.next = w.at + stride.of_doser(d, c, p, w, w.at) if w.at < end else end
     site.tick = now

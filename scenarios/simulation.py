@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -120,13 +121,11 @@ class Simulation:
         if operator:
             ShiftOperator(self.engine)
         for plan in self.scenario.faults:
-            fault = faults.resolve(self.plant, plan.fault, plan.target, plan.severity)
-            self.engine.at(
-                self.scenario.tick(plan.at),
-                lambda p=plan, s=fault[1]: faults.inject(self.engine, faults.Injected(p.fault, p.target, s, p.onset, p.lasts)),
-            )  # type: ignore[misc]
+            _, severity = faults.resolve(self.plant, plan.fault, plan.target, plan.severity)
+            injected = faults.Injected(plan.fault, plan.target, severity, plan.onset, plan.lasts)
+            self.engine.at(self.scenario.tick(plan.at), partial(faults.inject, self.engine, injected))
         for extra in self.scenario.deliveries:
-            self.engine.at(self.scenario.tick(extra.at), lambda d=extra: self.purchasing.arrive(d.store))  # type: ignore[misc]
+            self.engine.at(self.scenario.tick(extra.at), partial(self.purchasing.arrive, extra.store))
 
     def _info(self) -> dict[str, Any]:
         from batchtwin import __version__

@@ -15,7 +15,6 @@ from control import dosing, line
 from twin.equipment.part import SCAN_TICKS, TICKS_PER_S
 from twin.jit import njit
 
-FAST = 1.25  # flow that irregularity hardly ever exceeds, over rated flow
 SWITCH_TICKS = 50  # a gate that has just been told to move is given a step of its own
 LONGEST = 100 * TICKS_PER_S  # of one step while something is under way
 
@@ -38,12 +37,12 @@ def drain(mass_kg: float, knee_kg: float, rate_kg_s: float, end_kg: float) -> in
 
 
 @njit
-def of_doser(d: Any, c: Any, w: Any, now: int) -> int:
-    """Until this weigher's program can have anything to decide."""
+def of_doser(d: Any, c: Any, p: Any, w: Any, now: int) -> int:
+    """Until this weigher's program can have anything to decide. Flow hardly ever exceeds its mean by three sigmas."""
     if d.phase == dosing.IDLE or d.phase == dosing.WEIGHED or d.phase == dosing.HELD:
         return LONGEST
     since = now - d.since
-    if since <= 0:
+    if since <= 0 and d.phase != dosing.SETTLING:
         return SCAN_TICKS  # a new phase gives its commands at its first scan
     if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
         return SWITCH_TICKS - since
@@ -58,16 +57,16 @@ def of_doser(d: Any, c: Any, w: Any, now: int) -> int:
             return max(50 - (now - d.low_since), SCAN_TICKS)
         return drain(w.mass_kg, w.knee_kg, w.rate_kg_s, max(5.0 * d.division_kg, 0.002 * d.capacity_kg))
     if d.phase == dosing.COARSE or d.phase == dosing.FINE:
-        f = c.feeders[d.feeder]
+        f, fast = c.feeders[d.feeder], 1.0 + 3.0 * p.feeders[d.feeder].sigma
         to_go = d.target_kg - (w.shown_kg - d.tare_kg)
         # When the stream first lands its impact makes the scale jump ahead by what flows in its time of fall.
         lands_s = 0.8 if since < 150 else 0.3
         if d.phase == dosing.COARSE:
-            return min(scans((to_go - f.lead_kg) / (FAST * f.rated_kg_s) - lands_s), 3 * TICKS_PER_S)
+            return min(scans((to_go - f.lead_kg) / (fast * f.rated_kg_s) - lands_s), 3 * TICKS_PER_S)
         inhibit = d.fine_from + dosing.INHIBIT_TICKS - now if d.fine_from > 0 else 0
         if inhibit > 0:
             return inhibit
-        return min(scans((to_go - f.inflight_kg) / (FAST * f.fine_kg_s) - lands_s), TICKS_PER_S)
+        return min(scans((to_go - f.inflight_kg) / (fast * f.fine_kg_s) - lands_s), TICKS_PER_S)
     if d.phase == dosing.EMPTYING:
         return scans(w.opening / w.stroke_rate_s)
     return SCAN_TICKS
@@ -80,9 +79,9 @@ def may_lag(d: Any) -> bool:
 
 
 @njit
-def until_weighed(d: Any, c: Any, w: Any, now: int) -> int:
+def until_weighed(d: Any, c: Any, p: Any, w: Any, now: int) -> int:
     """Until this weigher can at the earliest have its batch ready."""
-    soon = of_doser(d, c, w, now)
+    soon = of_doser(d, c, p, w, now)
     if d.phase == dosing.WEIGHED:
         return SCAN_TICKS
     if d.phase == dosing.COARSE:
@@ -90,7 +89,7 @@ def until_weighed(d: Any, c: Any, w: Any, now: int) -> int:
     if d.phase == dosing.FINE or d.phase == dosing.JOG:
         return soon + dosing.SETTLE_TICKS
     since = now - d.since
-    if since <= 0:
+    if since <= 0 and d.phase != dosing.SETTLING:
         return SCAN_TICKS  # a new phase gives its commands at its first scan
     if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
         return SWITCH_TICKS - since
@@ -107,9 +106,9 @@ def slowest(n: Any, c: Any, p: Any, to_belt: int, batch: int, weighing: bool, no
         d = c.dosers[k]
         if d.to_belt == to_belt:
             if weighing:
-                longest = max(longest, until_weighed(d, c, p.weighers[k], now))
+                longest = max(longest, until_weighed(d, c, p, p.weighers[k], now))
             elif d.done < batch:
-                soon = of_doser(d, c, p.weighers[k], now) if d.phase == dosing.DISCHARGING or d.phase == dosing.EMPTYING else SCAN_TICKS
+                soon = of_doser(d, c, p, p.weighers[k], now) if d.phase == dosing.DISCHARGING or d.phase == dosing.EMPTYING else SCAN_TICKS
                 longest = max(longest, soon)
     return longest
 
@@ -162,12 +161,24 @@ def of_mixer(n: Any, c: Any, p: Any, number: int, now: int) -> int:
 
 
 @njit
+def starting(n: Any, m: Any, b: Any, now: int) -> int:
+    """Until the horn has sounded, or the motor being started can have come to speed."""
+    if now - n.since < line.HORN_TICKS:
+        return max(line.HORN_TICKS - (now - n.since), SCAN_TICKS)
+    if m.speed < 0.9:
+        return scans((0.9 - m.speed) / m.start_rate_s)
+    return scans((0.8 - b.speed) / b.start_rate_s) if b.speed < 0.8 else SCAN_TICKS
+
+
+@njit
 def of_line(n: Any, c: Any, p: Any, number: int, now: int) -> int:
     """Until something is decided about this line."""
     if n.state == line.STOPPED:
         return LONGEST
-    if n.state == line.STARTING or p.io[n.mode] < 1.5:
+    if p.io[n.mode] < 1.5:
         return SCAN_TICKS
+    if n.state == line.STARTING:
+        return starting(n, p.mixers[number], p.belts[number], now)
     if n.state != line.RUNNING and n.state != line.READY:
         return TICKS_PER_S
     until = min(of_belt(n, c, p, now), of_mixer(n, c, p, number, now))
@@ -177,7 +188,7 @@ def of_line(n: Any, c: Any, p: Any, number: int, now: int) -> int:
             max(TICKS_PER_S - (now - n.out_since), SCAN_TICKS) if n.out_since > 0 else drain(out.mass_kg, out.knee_kg, out.rate_kg_s, 1.0)
         )
         until = min(until, left)
-    if p.io[n.mixer_run] > 0.5 and p.io[n.mixer_running] < 0.5 or p.mixers[number].over_s > 0.0:
+    if p.mixers[number].over_s > 0.0:
         return SCAN_TICKS
     if n.state == line.READY:
         if n.left > 0:
