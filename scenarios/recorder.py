@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.engine import ALARMS, FULL, LOADS
-from twin.equipment import mixer, weigher
+from twin.equipment import aggregate_bin, mixer, weigher
 from twin.equipment.part import TICKS_PER_S
 from twin.jit import njit
 from twin.kernels.mixing import concrete_volume_m3, slump_mm, water_binder
@@ -21,7 +21,7 @@ from twin.plant import Plant
 
 WEIGHING = np.dtype(
     [("tick", "i8"), ("line", "i4"), ("weigher", "i4"), ("feeder", "i4"), ("batch", "i8"), ("target_kg", "f8"), ("true_kg", "f8"), ("shown_kg", "f8"),
-     ("recorded_kg", "f8"), ("disposition", "i4"), ("redoses", "i4"), ("scale_error_kg", "f8"), ("faulty", "i4"), ("drawn_from_kg", "f8"), ("drawn_to_kg", "f8")]
+     ("recorded_kg", "f8"), ("disposition", "i4"), ("redoses", "i4"), ("scale_error_kg", "f8"), ("faulty", "i4"), ("moisture", "f8"), ("moisture_seen", "f8"), ("drawn_from_kg", "f8"), ("drawn_to_kg", "f8")]
 )  # fmt: skip
 
 BATCH = np.dtype(
@@ -159,13 +159,20 @@ def watch_weigher(p: Any, log: Any, k: int, tick: int) -> None:
     row.scale_error_kg = w.offset + w.drifted_kg + w.drift_kg_s * tick * 0.01
     f = int(p.io[w.tag + weigher.FEEDER]) - 1
     row.feeder = f
+    row.moisture = row.moisture_seen = 0.0
+    row.drawn_from_kg = row.drawn_to_kg = 0.0
     row.faulty = 1 if w.offset != 0.0 or w.drift != 0.0 or w.freeze != 0.0 or w.spike != 0.0 or w.broken != 0.0 or w.leak != 0.0 else 0
     if 0 <= f < p.feeders.shape[0]:
         g = p.feeders[f]
         gone = p.ledger.gone[g.source]
         row.drawn_from_kg, row.drawn_to_kg = log.drawn_kg[f], gone
         log.drawn_kg[f] = gone
-        if g.leak != 0.0 or g.stuck != 0.0 or g.arching != 0.0:
+        if g.bin >= 0:
+            b = p.bins[g.bin]
+            row.moisture, row.moisture_seen = aggregate_bin.moisture(p.ledger, b.holder, b.species), 0.01 * p.io[b.seen_tag]
+    for j in range(w.first_feeder, w.first_feeder + w.feeders):
+        g = p.feeders[j]
+        if g.leak != 0.0 or (j == f and (g.stuck != 0.0 or g.arching != 0.0)):
             row.faulty = 2
 
 

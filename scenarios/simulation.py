@@ -101,7 +101,7 @@ class Simulation:
         self.writer = RunWriter(Path(out), self._info()) if out is not None else None
         self._began = time.monotonic()
         self._ledger_tick = 0
-        self._lots_kept = self._tickets_kept = self._bad = 0
+        self._bad = 0
         self._closed: dict[str, Any] | None = None
 
     # --- putting together -----------------------------------------------------------------------------
@@ -284,8 +284,8 @@ class Simulation:
         if due:
             self._ledger_tick = self.tick
             new["ledger"] = tables.ledger_rows(self.plant, self.tick)
-        new["lots"] = tables.rows(tables.LOT, self.purchasing.lots[self._lots_kept :])
-        self._lots_kept = len(self.purchasing.lots)
+        new["lots"] = tables.rows(tables.LOT, self.purchasing.lots)
+        self.purchasing.lots.clear()
         finished = self.fleet.finished(everything=self._closed is not None)
         new["deliveries"] = tables.rows(tables.TICKET, finished)
         if self.writer:
@@ -297,7 +297,7 @@ class Simulation:
         wall = time.monotonic() - self._began
         return {"run": str(self.writer.path) if self.writer else None, "state": state, "seed": self.seed, "fidelity": self.fidelity,
                 "scenario": self.scenario.name, "design": self.design.name, "m3": round(self.m3, 3), "batches": int(self._log.poured.sum()),
-                "loads": len(self.fleet.tickets), "loads_open": self.fleet.loads_open, "sim_seconds": self.tick / TICKS_PER_S,
+                "loads": self.fleet.written, "loads_open": self.fleet.loads_open, "sim_seconds": self.tick / TICKS_PER_S,
                 "wall_seconds": round(wall, 3), "speed": round(self.tick / TICKS_PER_S / max(wall, 1e-9), 1), "ledger_residual": self.plant.residual(),
                 "weighings": self._tables.weighings, "out_of_tolerance": self._tables.out_of_tolerance, "bad_writes": self._bad,
                 "state_hash": self.plant.hash()}  # fmt: skip

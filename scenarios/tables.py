@@ -118,7 +118,8 @@ class Tables:
             "feeder": names(f, self.feeders), "material": names(f, self.materials), "source": names(f, self.sources), "target_kg": w["target_kg"],
             "true_kg": w["true_kg"], "shown_kg": w["shown_kg"], "recorded_kg": w["recorded_kg"], "tolerance_kg": limit, "outside": outside,
             "disposition": names(np.clip(w["disposition"], 0, 3), DISPOSITIONS), "redoses": w["redoses"], "scale_error_kg": w["scale_error_kg"],
-            "cause": names(cause(w, limit, off), CAUSES), "drawn_from_kg": w["drawn_from_kg"], "drawn_to_kg": w["drawn_to_kg"],
+            "cause": names(cause(w, limit, off), CAUSES), "moisture": w["moisture"], "moisture_seen": w["moisture_seen"],
+            "drawn_from_kg": w["drawn_from_kg"], "drawn_to_kg": w["drawn_to_kg"],
         })  # fmt: skip
 
     def _batches(self, b: NDArray[Any]) -> pa.Table:
@@ -135,20 +136,22 @@ class Tables:
         return pa.table(columns | {"strength_28d_mpa": strength, "jgj55_28d_mpa": formula})
 
 
-CAUSES = ("", "in-flight", "scale drift or offset", "wrong tare or noise", "faulty scale", "faulty feeder")
+CAUSES = ("", "in-flight", "scale drift or offset", "wrong tare or noise", "faulty scale", "faulty feeder", "wrong moisture")
 
 
 def cause(w: NDArray[Any], limit: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.int64]:
     """Why a weighing missed its tolerance, as an index into `CAUSES`; 0 when it did not.
 
-    A fault of the machine comes first; else the larger of what the scale got wrong and what the dosing got wrong.
+    A fault of the machine comes first; else the larger of what the scale got wrong and what the dosing got wrong. Where
+    the wet mass is right but its dry part is not, the moisture was taken wrongly.
     """
+    dry_off = w["target_kg"] * np.abs((1 + w["moisture_seen"]) / (1 + w["moisture"]) - 1)
     scale_off = w["recorded_kg"] - w["true_kg"]
     from_scale = np.abs(scale_off) > 0.5 * np.abs(off)
     drifted = np.abs(w["scale_error_kg"]) > 0.5 * np.abs(scale_off)
     why = np.where(from_scale, np.where(drifted, 2, 3), 1)
     why = np.where(w["faulty"] == 1, 4, np.where(w["faulty"] == 2, 5, why))
-    return np.where(np.abs(off) > limit + 1e-9, why, 0)
+    return np.where(np.abs(off) > limit + 1e-9, why, np.where(dry_off > limit, 6, 0))
 
 
 @njit

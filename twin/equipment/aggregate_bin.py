@@ -33,7 +33,7 @@ class AggregateBin(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("yard", "i8"), ("fill", "i8"), ("spill", "i8"), ("species", "i8"),
+        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("yard", "i8"), ("fill", "i8"), ("spill", "i8"), ("species", "i8"), ("seen_tag", "i8"),
         ("capacity_kg", "f8"), ("yard_kg", "f8"), ("feed_kg_s", "f8"), ("noise", "f8"), ("flow", "f8"), ("shown", "f8"), ("lab_moisture", "f8"),
         ("empty", "f8"), ("level_offset", "f8"), ("level_freeze", "f8"),
     ]
@@ -79,7 +79,7 @@ def build(site: Site, line: int, name: str, cfg: AggregateBin, species: str, moi
     site.ledger.open_with(yard, wet_kg(species, cfg.yard_capacity_t * 1000 * cfg.yard_initial_share, moisture))
     site.ledger.link(site.ledger.holder("suppliers"), yard)
     site.place(
-        "aggregate_bin", name, tag=machine.first, line=line, holder=holder, yard=yard, fill=site.ledger.link(yard, holder),
+        "aggregate_bin", name, tag=machine.first, seen_tag=machine.first + LAB_MOISTURE, line=line, holder=holder, yard=yard, fill=site.ledger.link(yard, holder),
         spill=site.ledger.link(holder, site.ledger.holder("ground")), species=SPECIES.index(species), capacity_kg=cfg.capacity_t * 1000,
         yard_kg=cfg.yard_capacity_t * 1000, feed_kg_s=cfg.feed_kg_s, noise=cfg.level_noise,
     )  # fmt: skip

@@ -42,7 +42,8 @@ class Purchasing:
     """Watches the level sensors, orders, and lets deliveries arrive.
 
     Attributes:
-        lots: one dict a delivery, also the stock of the first day.
+        lots: one dict a delivery, also the stock of the first day, until the recorder takes them.
+        delivered: lots so far.
     """
 
     CHECK_S = 600.0
@@ -50,6 +51,7 @@ class Purchasing:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.lots: list[dict[str, Any]] = []
+        self.delivered = 0
         self.stores = list(self._stores())
         for store in self.stores:
             if store.before_kg > 0:
@@ -147,5 +149,6 @@ class Purchasing:
             came_kg = store.before_kg + float(ledger.gone[store.holder] + total_kg(ledger, store.holder))
             if store.kind == "silo":
                 came_kg += float(total_kg(ledger, self.engine.plant.holder(f"{store.name}.Tanker")))
-        self.lots.append({"lot": len(self.lots) + 1, "store": store.name, "material": store.material, "supplier": supplier, "kg": float(kg),
+        self.delivered += 1
+        self.lots.append({"lot": self.delivered, "store": store.name, "material": store.material, "supplier": supplier, "kg": float(kg),
                           "moisture": moisture, "arrived_s": self.engine.env.now / TICKS_PER_S, "in_from_kg": came_kg, "in_to_kg": came_kg + float(kg)})  # fmt: skip

@@ -75,7 +75,7 @@ class Pump(Feeder):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("source", "i8"), ("silo", "i8"), ("weigher", "i8"), ("out", "i8"), ("land", "i8"),
+        ("tag", "i8"), ("source", "i8"), ("silo", "i8"), ("bin", "i8"), ("weigher", "i8"), ("out", "i8"), ("land", "i8"),
         ("flow_kg_s", "f8"), ("fine", "f8"), ("rate_s", "f8"), ("dead_s", "f8"), ("head_exponent", "f8"),
         ("full_kg", "f8"), ("powder", "i8"), ("driven", "i8"), ("sigma", "f8"), ("tau_s", "f8"), ("arching_chance", "f8"),
         ("slot0", "i8"), ("slots", "i8"), ("head", "i8"), ("phase", "f8"), ("slot_s", "f8"), ("s0", "i8"), ("s1", "i8"),
@@ -125,7 +125,7 @@ def build(site: Site, name: str, cfg: Gate | Screw | Valve | Pump, source: Equip
         s0 = SPECIES.index(species)
         s1 = WATER + 1 if species in ("sand", "stone") else s0 + 1
     site.place(
-        "feeder", name, tag=machine.first, source=source_holder, silo=site.find("silo", source.name), weigher=-1,
+        "feeder", name, tag=machine.first, source=source_holder, silo=site.find("silo", source.name), bin=site.find("aggregate_bin", source.name), weigher=-1,
         out=site.ledger.link(source_holder, column), land=site.ledger.link(column, weigher_holder),
         flow_kg_s=cfg.flow_kg_s, fine=cfg.fine_opening, rate_s=1 / cfg.stroke_s, dead_s=cfg.dead_s,
         head_exponent=cfg.head_exponent, full_kg=full_kg, powder=int(species in ("cement", "fly_ash", "slag")),

@@ -43,16 +43,11 @@ FAULTS = (
 
 
 def build(site: Site, line: int, name: str, cfg: MoistureProbe, bin_machine: Equipment) -> Equipment:
-    """Put a probe into a bin that stands already."""
+    """Put a probe into a bin that stands already; control then goes by it instead of the laboratory's figure."""
     machine = site.table.add(name, "moisture_probe", TAGS, bin_machine.material, source=bin_machine.name)
-    site.place(
-        "moisture_probe",
-        name,
-        tag=machine.first,
-        line=line,
-        bin=site.find("aggregate_bin", bin_machine.name),
-        accuracy=cfg.accuracy_percent,
-    )
+    number = site.find("aggregate_bin", bin_machine.name)
+    site.records["aggregate_bin"][number]["seen_tag"] = machine.first + MOISTURE
+    site.place("moisture_probe", name, tag=machine.first, line=line, bin=number, accuracy=cfg.accuracy_percent)
     return machine
 
 

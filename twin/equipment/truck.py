@@ -69,7 +69,8 @@ class Fleet:
     """All trucks of the plant and the loads they serve.
 
     Attributes:
-        tickets: finished or running deliveries, one dict each, in order of leaving the plant.
+        tickets: deliveries, one dict each, in order of leaving the plant, until `finished` hands them out.
+        written: tickets written so far.
         left_m3: volume that has left the plant, as ordered.
         loads_open: loads taken on that have not left yet.
     """
@@ -82,12 +83,12 @@ class Fleet:
         self.idle: deque[int] = deque(range(1, self.fleet.trucks + 1))
         self.loads: deque[Load] = deque()
         self.bays = [Bay(engine, line) for line in plant.design.lines]
-        self.tickets: list[dict[str, Any]] = []
+        self.tickets: deque[dict[str, Any]] = deque()
+        self.written = 0
         self.left_m3 = 0.0
         self.loads_open = 0
         self._washed: dict[int, int] = {}
         self._poured = poured
-        self._kept = 0
         self._holder = [plant.holder(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
         self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
@@ -100,10 +101,9 @@ class Fleet:
 
     def finished(self, everything: bool = False) -> list[dict[str, Any]]:
         """Tickets whose trucks have returned since the last call, in the order of their numbers; or all that are left."""
-        end = len(self.tickets) if everything else self._kept
-        while end < len(self.tickets) and self.tickets[end]["returned_s"] is not None:
-            end += 1
-        out, self._kept = self.tickets[self._kept : end], end
+        out = []
+        while self.tickets and (everything or self.tickets[0]["returned_s"] is not None):
+            out.append(self.tickets.popleft())
         return out
 
     # --- from order to loaded truck -------------------------------------------------------------------
@@ -186,7 +186,8 @@ class Fleet:
         line, s, now = self.bays.index(bay), TICKS_PER_S, int(self.engine.env.now)
         first, bay.assigned = bay.assigned + 1, int(self._poured[line])
         kg = float(total_kg(self.engine.plant.state.ledger, self._holder[truck - 1]))
-        ticket = {"ticket": len(self.tickets) + 1, "order": load.order, "grade": load.grade, "line": bay.line, "load": number, "truck": truck,
+        self.written += 1
+        ticket = {"ticket": self.written, "order": load.order, "grade": load.grade, "line": bay.line, "load": number, "truck": truck,
                   "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3, "loaded_kg": kg, "due_s": load.due_tick / s,
                   "queued_s": queued / s, "at_bay_s": at_bay / s, "left_s": now / s, "arrived_s": None, "poured_s": None, "returned_s": None,
                   "poured_kg": None}  # fmt: skip
