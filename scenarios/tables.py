@@ -137,21 +137,23 @@ class Tables:
 
 
 CAUSES = ("", "in-flight", "scale drift or offset", "wrong tare or noise", "faulty scale", "faulty feeder", "wrong moisture")
+# Error of the moisture taken, kg/kg; aggregate wants it known to 0.1–0.3 % (IMKO, scribd 306555430), and a scatter on top.
+MOISTURE_LIMIT = 0.005
 
 
 def cause(w: NDArray[Any], limit: NDArray[np.float64], off: NDArray[np.float64]) -> NDArray[np.int64]:
     """Why a weighing missed its tolerance, as an index into `CAUSES`; 0 when it did not.
 
-    A fault of the machine comes first; else the larger of what the scale got wrong and what the dosing got wrong. Where
-    the wet mass is right but its dry part is not, the moisture was taken wrongly.
+    A fault of the machine comes first; else the larger of what the scale got wrong and what the dosing got wrong. A
+    weighing within its tolerance is still wrong in its dry mass and water when the moisture was taken wrongly.
     """
-    dry_off = w["target_kg"] * np.abs((1 + w["moisture_seen"]) / (1 + w["moisture"]) - 1)
+    wrong_moisture = np.abs(w["moisture_seen"] - w["moisture"]) > MOISTURE_LIMIT
     scale_off = w["recorded_kg"] - w["true_kg"]
     from_scale = np.abs(scale_off) > 0.5 * np.abs(off)
     drifted = np.abs(w["scale_error_kg"]) > 0.5 * np.abs(scale_off)
     why = np.where(from_scale, np.where(drifted, 2, 3), 1)
     why = np.where(w["faulty"] == 1, 4, np.where(w["faulty"] == 2, 5, why))
-    return np.where(np.abs(off) > limit + 1e-9, why, np.where(dry_off > limit, 6, 0))
+    return np.where(np.abs(off) > limit + 1e-9, why, np.where(wrong_moisture, 6, 0))
 
 
 @njit

@@ -14,6 +14,7 @@ from scenarios.run import Run, open_run
 from scenarios.schema import Scenario
 from scenarios.simulation import Simulation
 from twin.design.load import load_design
+from twin.faults import resolve
 
 DESIGNS = {name: load_design(name) for name in ("hzs120", "hzs180", "twin-hzs240")}
 QUIET_DAY = Scenario.model_validate(
@@ -109,11 +110,15 @@ class Desk:
         bay = self.record("Bay")
         bay["load"], bay["truck"], bay["present"] = bay["ground"], 0, 0.0
 
-    def fault(self, name: str, machine: str, severity: float | None = None, lasts_s: float | None = None) -> None:
-        self.sim.inject(name, f"{self.line}.{machine}", severity, duration_s=lasts_s)
+    def fault(self, name: str, machine: str, severity: float | None = None) -> None:
+        """A fault befalls a machine now."""
+        fault, value = resolve(self.plant, name, f"{self.line}.{machine}", severity)
+        self.record(machine)[fault.field] = value
 
     def clear(self, name: str, machine: str) -> None:
-        self.sim.clear(name, f"{self.line}.{machine}")
+        """It is mended."""
+        fault, _ = resolve(self.plant, name, f"{self.line}.{machine}", None)
+        self.record(machine)[fault.field] = 0.0
 
     # --- time -----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from twin.ledger import book, move, total_kg
 def until_dosing(desk: Any, weigher: str, m3: float = 3) -> int:
     desk.park()
     number: int = desk.order(m3)
-    desk.until(lambda: desk.kg(f"Weigher.{weigher}") > 0.15 * desk["Weigher.%s.Target" % weigher] > 0, 40)
+    desk.until(lambda: desk.kg(f"Weigher.{weigher}") > 0.15 * desk[f"Weigher.{weigher}.Target"] > 0, 40)
     return number
 
 
@@ -69,7 +69,9 @@ def test_a_gate_stuck_shut_stops_nothing_else_and_is_told(desk: Any) -> None:
 
 def test_a_gate_stuck_open_ends_as_over_tolerance_not_as_concrete(desk: Any) -> None:
     until_dosing(desk, "Stone1")
-    desk.fault("stuck-gate", "Feeder.Stone1", lasts_s=15)
+    desk.fault("stuck-gate", "Feeder.Stone1")
+    desk.play(15)
+    desk.clear("stuck-gate", "Feeder.Stone1")
     desk.until(lambda: desk["Weigher.Stone1.OverTolerance"], 60)
     desk.play(120)
     assert desk.shows("Weigher.Stone1.Phase") == "held" and desk.kg("Belt") == 0
@@ -110,8 +112,9 @@ def test_a_cut_load_cell_cable_stops_the_feeder_at_once(desk: Any) -> None:
 
 def test_a_frozen_reading_is_told_as_no_flow(desk: Any) -> None:
     until_dosing(desk, "Cement")
-    desk.fault("sensor-freeze", "Weigher.Cement", lasts_s=12)
+    desk.fault("sensor-freeze", "Weigher.Cement")
     desk.until(lambda: desk["Weigher.Cement.NoFlow"], 12)
+    desk.clear("sensor-freeze", "Weigher.Cement")
     desk.until(lambda: desk.shows("Weigher.Cement.Phase") == "held" or desk["Weigher.Cement.Records"] == 1, 60)
 
 

@@ -97,12 +97,13 @@ def test_nothing_goes_into_a_standing_mixer(watch: Watch) -> None:
     desk = watch.desk
     until(watch, lambda: desk["Hopper.Waiting.Open"], 120)
     during(watch, 3)
-    desk.fault("power-dip", "Station", 0.6, lasts_s=20)
+    desk.fault("power-dip", "Station", 0.6)
     during(watch, 5)
     assert not desk["Mixer.Running"] and not desk["Hopper.Waiting.Open"]
     mass = desk.kg("Mixer")
     during(watch, 13)
     assert desk.kg("Mixer") == mass
+    desk.clear("power-dip", "Station")
     finish(watch)
 
 

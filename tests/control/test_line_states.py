@@ -212,8 +212,10 @@ def test_mixing_time_does_not_pass_while_the_mixer_stands(desk: Any) -> None:
     desk.until(lambda: desk.stage == "mixing", 150)
     began = float(desk.record("Mixer")["turning_s"])
     desk.play(5)
-    desk.fault("emergency-stop", "Station", lasts_s=60)
-    desk.play(65)
+    desk.fault("emergency-stop", "Station")
+    desk.play(60)
+    desk.clear("emergency-stop", "Station")
+    desk.play(5)
     desk.press("Station.Start")
     desk.until(lambda: desk["Mixer.DoorPosition"] > 0, 120)
     assert float(desk.record("Mixer")["turning_s"]) - began >= 39
@@ -221,9 +223,10 @@ def test_mixing_time_does_not_pass_while_the_mixer_stands(desk: Any) -> None:
 
 def test_a_short_power_dip_interrupts_and_the_load_is_completed(desk: Any) -> None:
     number = ordered(desk, 6, "charging")
-    desk.fault("power-dip", "Station", 0.5, lasts_s=4)
-    desk.play(2)
+    desk.fault("power-dip", "Station", 0.5)
+    desk.play(4)
     assert desk["Station.Supply"] == 0.5 and not desk["Mixer.Running"]
+    desk.clear("power-dip", "Station")
     desk.until(lambda: desk["Mixer.Running"], 20)
     finished(desk, number, 6)
 
