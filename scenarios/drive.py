@@ -8,8 +8,8 @@ from control import dosing, line, stores
 from scenarios import stride
 from scenarios.recorder import observe, watch_weigher
 from twin import plant
+from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.equipment import feeder, weigher
-from twin.equipment.part import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.jit import njit
 
 STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks

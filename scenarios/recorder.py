@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.clock import TICKS_PER_S
 from twin.engine import ALARMS, FULL, LOADS
 from twin.equipment import aggregate_bin, mixer, weigher
-from twin.equipment.part import TICKS_PER_S
 from twin.jit import njit
 from twin.kernels.mixing import concrete_volume_m3, slump_mm, water_binder
 from twin.ledger import N_SPECIES

@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field
 
+from twin.clock import TICKS_PER_S
 from twin.design.load import find, load_design, parse, read_yaml
 from twin.design.schema import Design, Mistake, Title
-from twin.equipment.part import TICKS_PER_S, Part, figure
+from twin.equipment.part import Part, figure
 from twin.equipment.truck import Load
 from twin.errors import BatchtwinError, nearest
 

@@ -24,14 +24,15 @@ from scenarios.recorder import log_for
 from scenarios.schema import Scenario, load_scenario, loads
 from scenarios.store import RunWriter
 from twin import faults
+from twin.clock import TICKS_PER_S, ticks
 from twin.design.schema import Design
-from twin.engine import FULL, Engine, ticks
+from twin.engine import FULL, Engine
 from twin.equipment.delivery import Purchasing
-from twin.equipment.part import TICKS_PER_S
 from twin.equipment.truck import Fleet
 from twin.errors import BatchtwinError
 from twin.image import Image
 from twin.plant import Plant
+from twin.version import VERSION
 
 LEDGER_S = {"scan": 60, "batch": 3600}  # interval of the ledger table
 
@@ -128,9 +129,7 @@ class Simulation:
             self.engine.at(self.scenario.tick(extra.at), partial(self.purchasing.arrive, extra.store))
 
     def _info(self) -> dict[str, Any]:
-        from batchtwin import __version__
-
-        return {"version": __version__, "scenario": self.scenario.model_dump(mode="json"), "design": self.design.model_dump(mode="json"),
+        return {"version": VERSION, "scenario": self.scenario.model_dump(mode="json"), "design": self.design.model_dump(mode="json"),
                 "seed": self.seed, "fidelity": self.fidelity, "lasts_s": self.end_tick / TICKS_PER_S, "resolution": self._tables.resolution,
                 "started": datetime.now().astimezone().isoformat(timespec="seconds")}  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from control import dosing, line
-from twin.equipment.part import SCAN_TICKS, TICKS_PER_S
+from twin.clock import SCAN_TICKS, TICKS_PER_S
 from twin.jit import njit
 
 SWITCH_TICKS = 50  # a gate that has just been told to move is given a step of its own

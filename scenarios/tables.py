@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log
-from twin.equipment.part import TICKS_PER_S
+from twin.clock import TICKS_PER_S
 from twin.jit import njit
 from twin.kernels.random import normal
 from twin.kernels.strength import WITHIN_TEST_COV, jgj55_binder_strength_mpa, jgj55_strength_mpa, strength_mpa

@@ -7,20 +7,18 @@ it is given does, and may come back early when something in the plant (a finishe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import simpy
 
-from twin.equipment.part import TICKS_PER_S
-from twin.plant import Plant
+from twin.clock import ticks
+
+if TYPE_CHECKING:
+    from twin.plant import Plant
 
 # What a driver may come back for, as bits: a load was accepted or finished, an alarm changed, the recorder is full.
 LOADS, ALARMS, FULL = 1, 2, 4
-
-
-def ticks(seconds: float) -> int:
-    """Seconds as ticks, rounded."""
-    return round(seconds * TICKS_PER_S)
 
 
 class Engine:

@@ -8,7 +8,8 @@ from typing import Any
 
 import simpy
 
-from twin.engine import Engine, ticks
+from twin.clock import ticks
+from twin.engine import Engine
 from twin.equipment.part import Fault
 from twin.errors import BatchtwinError, unknown
 from twin.plant import Plant, faults

@@ -2,7 +2,7 @@
 
 numba's own cache looks only at the file of the entry point, not at the files it calls into, so a
 change in a callee would go unnoticed. The cache folder therefore carries a fingerprint of every
-kernel source; a changed source gets a fresh folder.
+source that kernels may take code or figures from; a changed source gets a fresh folder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import numba
 ROOT = Path(__file__).resolve().parent.parent
 F = TypeVar("F", bound=Callable[..., Any])
 KERNEL_ROOMS = ("twin", "control", "scenarios")
-CONSTANTS = ("equipment", "kernels")  # folders whose plain files may hold figures that kernels take in
 
 
 def cache_folder() -> Path:
@@ -27,9 +26,7 @@ def cache_folder() -> Path:
     digest = hashlib.sha256(f"{sys.version}{numba.__version__}".encode())
     for room in KERNEL_ROOMS:
         for source in sorted((ROOT / room).rglob("*.py")):
-            text = source.read_bytes()
-            if b"njit" in text or source.parent.name in CONSTANTS:
-                digest.update(text)
+            digest.update(source.read_bytes())
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "batchtwin" / f"kernels-{digest.hexdigest()[:16]}"
 

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.clock import SCAN_TICKS, TICK_S
 from twin.design.schema import Design, Line
 from twin.equipment import aggregate_bin, bay, conveyor, feeder, hopper, mixer, moisture_probe, silo, station, tank, weigher
-from twin.equipment.part import SCAN_TICKS, TICK_S, Fault, Site
+from twin.equipment.part import Fault, Site
 from twin.image import Image
 from twin.jit import njit
 from twin.ledger import N_SPECIES, SPECIES, Ledger, residual

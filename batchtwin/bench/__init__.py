@@ -7,23 +7,25 @@ one line on what it was compared with.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from batchtwin.bench import kernels, processes, runs
+from batchtwin.bench.runs import Result
 from twin.errors import unknown
 
 Row = dict[str, Any]
 
-# A benchmark is given the rows so far, and returns its value and what it was compared with; `ok` None leaves it to the bar.
-BENCHMARKS: dict[str, tuple[str, float | None, Callable[[list[Row]], tuple[float, str, bool | None]]]] = {
-    "plant-year": ("× real time", 1_000_000, lambda _: runs.plant_year()),
-    "scan": ("× real time", 2_000, lambda _: runs.scan()),
-    "physics": ("× real time", 10_000, lambda _: runs.physics()),
-    **{f"kernel:{name}": ("×", k.bar, lambda _, k=k: kernels.compare(k)) for name, k in kernels.KERNELS.items()},
+# Unit, bar, and what measures: it returns the value, what it was compared with, and False for `ok` when no bar can save it.
+BENCHMARKS: dict[str, tuple[str, float | None, Callable[[], Result]]] = {
+    "plant-year": ("× real time", 1_000_000, runs.plant_year),
+    "scan": ("× real time", 2_000, runs.scan),
+    "physics": ("× real time", 10_000, runs.physics),
+    **{f"kernel:{name}": ("×", kernel.bar, partial(kernels.compare, kernel)) for name, kernel in kernels.KERNELS.items()},
     "kernels": ("×", kernels.BAR, kernels.overall),
-    "start": ("s", 2.5, lambda _: processes.start()),
-    "year-memory": ("×", 1.25, lambda _: processes.year_memory()),
-    "compile": ("s", None, lambda _: processes.compile_cold()),
+    "start": ("s", 2.5, processes.start),
+    "year-memory": ("×", 1.25, processes.year_memory),
+    "compile": ("s", None, processes.compile_cold),
 }
 AT_MOST = ("start", "year-memory")  # here the bar is a ceiling
 
@@ -48,7 +50,7 @@ def run(only: str | None, echo: Callable[[str], None]) -> list[Row]:
     for name in chosen:
         unit, bar, measure = BENCHMARKS[name]
         echo(f"{name} ...")
-        value, against, ok = measure(rows)
+        value, against, ok = measure()
         if ok is not False and bar is not None:
             ok = value <= bar if name in AT_MOST else value >= bar
         rows.append({"name": name, "value": float(f"{value:.4g}"), "unit": unit, "bar": bar, "ok": ok, "against": against})

@@ -28,7 +28,9 @@ def child(code: str, **env: str) -> tuple[str, float]:
     """Run Python code in a process of its own; what it printed, and its wall seconds from start to end."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path} | env, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path} | env, stdout=subprocess.PIPE, text=True, check=True
+    )
     return done.stdout, time.perf_counter() - began
 
 
@@ -36,7 +38,11 @@ def start() -> Result:
     """From nothing to the first simulated second, kernels compiled before."""
     child(START)
     walls = [child(START)[1] for _ in range(5)]
-    return statistics.median(walls), f"a fresh process from start to end, one simulated second, kernels cached; median of 5, {max(walls):.2f} s at most", None
+    return (
+        statistics.median(walls),
+        f"a fresh process from start to end, one simulated second, kernels cached; median of 5, {max(walls):.2f} s at most",
+        None,
+    )
 
 
 def compile_cold() -> Result:

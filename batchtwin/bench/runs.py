@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenarios.simulation import Simulation
-from twin.equipment.part import TICKS_PER_S
+from twin.clock import TICKS_PER_S
 from twin.plant import steps
 
 Result = tuple[float, str, bool | None]
@@ -34,7 +34,11 @@ def plant_year() -> Result:
     m3 = outcome["m3"]
     told = f"real time: {outcome['sim_seconds'] / 86400:.0f} d, {m3:.0f} m³ in {wall_s:.1f} s, batch fidelity, all tables written"
     enough = m3 >= YEAR_M3
-    return outcome["sim_seconds"] / wall_s, told if enough else f"{told}; NOT a plant year: fewer than {YEAR_M3} m³", None if enough else False
+    return (
+        outcome["sim_seconds"] / wall_s,
+        told if enough else f"{told}; NOT a plant year: fewer than {YEAR_M3} m³",
+        None if enough else False,
+    )
 
 
 def scan() -> Result:

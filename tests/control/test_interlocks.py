@@ -25,7 +25,7 @@ class Watch:
 
     def look(self) -> None:
         desk, shown = self.desk, self.shown
-        on = lambda weighers: [w for w in weighers if desk[f"Weigher.{w}.Discharge"]]  # noqa: E731
+        on = lambda weighers: [w for w in weighers if desk[f"Weigher.{w}.Discharge"]]
         assert shown["Belt.Running"] or not on(self.belt), "discharged onto a standing belt"
         into_mixer = on(self.mixer) + ["aggregate"] * desk["Hopper.Waiting.Open"]
         assert shown["Mixer.Running"] or not into_mixer, "discharged into a standing mixer"

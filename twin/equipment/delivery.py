@@ -12,8 +12,8 @@ from typing import Any
 
 import simpy
 
+from twin.clock import TICKS_PER_S
 from twin.engine import Engine
-from twin.equipment.part import TICKS_PER_S
 from twin.ledger import SPECIES, WATER, book, total_kg
 
 

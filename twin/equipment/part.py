@@ -12,10 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from twin.ledger import N_SPECIES, LedgerBuilder
 from twin.tags import TagTable
 
-TICK_S = 0.01
-TICKS_PER_S = 100
-SCAN_TICKS = 10
-
 
 class Part(BaseModel):
     """A piece of the plant design. Unknown fields are mistakes."""

@@ -15,8 +15,8 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from twin.engine import LOADS, Engine, ticks
-from twin.equipment.part import TICKS_PER_S
+from twin.clock import TICKS_PER_S, ticks
+from twin.engine import LOADS, Engine
 from twin.ledger import WATER, book, move, total_kg
 
 WASH_EVERY_S, WASH_S = 6 * 3600.0, 300.0  # engineering choice

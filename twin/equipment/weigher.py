@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field
 
+from twin.clock import TICK_S
 from twin.equipment import feeder
 from twin.equipment.feeder import Gate, Pump, Screw, Valve
-from twin.equipment.part import TICK_S, Fault, Part, Site, figure
+from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
 from twin.kernels.flow import drained_kg, travel
 from twin.kernels.loadcell import respond, transition
