@@ -57,7 +57,7 @@ DOSER = np.dtype(
     [
         ("line", "i8"), ("to_belt", "i8"), ("first", "i8"), ("count", "i8"),
         ("gross", "i8"), ("gate_closed", "i8"), ("discharge", "i8"), ("t_phase", "i8"), ("t_batch", "i8"), ("t_feeder", "i8"), ("t_target", "i8"),
-        ("t_recorded", "i8"), ("t_records", "i8"), ("t_disposition", "i8"), ("t_redoses", "i8"), ("t_over", "i8"), ("t_no_flow", "i8"), ("t_failure", "i8"),
+        ("t_recorded", "i8"), ("t_records", "i8"), ("t_disposition", "i8"), ("t_redoses", "i8"), ("t_over", "i8"), ("t_no_flow", "i8"), ("t_unsteady", "i8"), ("t_failure", "i8"),
         ("capacity_kg", "f8"), ("division_kg", "f8"),
         ("phase", "i8"), ("since", "i8"), ("batch", "i8"), ("done", "i8"), ("ingredient", "i8"), ("feeder", "i8"), ("records", "i8"), ("redoses", "i8"),
         ("tare_kg", "f8"), ("target_kg", "f8"), ("sum_kg", "f8"), ("readings", "i8"), ("seen_kg", "f8"), ("seen_at", "i8"), ("fine_from", "i8"),
@@ -85,7 +85,7 @@ def doser_memory(table: TagTable, machine: Equipment, line: int, first: int, cou
     return {"line": line, "to_belt": int(machine.feeds.endswith(".Belt")), "first": first, "count": count, "gross": tag("Gross"),
             "gate_closed": tag("GateClosed"), "discharge": tag("Discharge"), "t_phase": tag("Phase"), "t_batch": tag("Batch"), "t_feeder": tag("Feeder"),
             "t_target": tag("Target"), "t_recorded": tag("Recorded"), "t_records": tag("Records"), "t_disposition": tag("Disposition"),
-            "t_redoses": tag("Redoses"), "t_over": tag("OverTolerance"), "t_no_flow": tag("NoFlow"), "t_failure": tag("ScaleFailure"),
+            "t_redoses": tag("Redoses"), "t_over": tag("OverTolerance"), "t_no_flow": tag("NoFlow"), "t_unsteady": tag("Unsteady"), "t_failure": tag("ScaleFailure"),
             "capacity_kg": table.values[tag("Capacity")], "division_kg": table.values[tag("Division")], "feeder": -1}  # fmt: skip
 
 
@@ -159,6 +159,8 @@ def scan(d: Any, c: Any, io: Any, now: int) -> None:
     gross = io[d.gross]
     failed = gross < -0.05 * d.capacity_kg or gross > 1.25 * d.capacity_kg
     io[d.t_failure] = 1.0 if failed else 0.0
+    if d.phase == WEIGHED and abs(gross - d.tare_kg) > max(6.0 * d.division_kg, 0.015 * d.tare_kg):
+        io[d.t_unsteady] = 1.0  # a leaking gate or discharge shows while the batch waits; the alarm stays with the batch
     if d.phase == IDLE or d.phase == WEIGHED:
         if d.phase == WEIGHED and d.allow:
             d.low_since = d.seen_at = 0
@@ -183,6 +185,7 @@ def scan(d: Any, c: Any, io: Any, now: int) -> None:
         empty(d, io, gross, now)
     elif d.phase == EMPTYING and io[d.gate_closed] > 0.5:
         d.done, d.batch = d.batch, 0
+        io[d.t_unsteady] = 0.0
         enter(d, io, IDLE, now)
 
 

@@ -71,7 +71,7 @@ def mixings(kg: Array, unmixed: Array, added: Array) -> tuple[Array, Array, Arra
     """`kernels.mixing`: unmixed share, slump and power of many charges (species down the columns)."""
     held = kg.sum(axis=1)
     share = (unmixed * held + added) / (held + added) * np.exp(-0.1 / 7.0)
-    volume = kg @ (1.0 / mixing.DENSITY) / (1.0 - mixing.AIR)
+    volume = np.einsum("ns,s->n", kg, 1.0 / mixing.DENSITY) / (1.0 - mixing.AIR)
     binder = kg[:, CEMENT] + kg[:, FLY_ASH] + kg[:, SLAG]
     reduction = 0.45 * (1.0 - np.exp(-kg[:, ADMIXTURE] / binder / 0.019))
     sand_share = kg[:, SAND] / (kg[:, SAND] + kg[:, STONE])
@@ -93,7 +93,8 @@ def strengths(mix: Array) -> Array:
                   c, binder, voids, fa / (ca + fa), ca))  # fmt: skip
     total = np.zeros(len(mix))
     for linear, units in zip(LINEAR, UNITS, strict=True):
-        y = linear[0] + linear[1:] @ x + units[:, 0] @ np.tanh(units[:, 1:2] + units[:, 2:] @ x)
+        z = np.einsum("hi,in->hn", units[:, 2:], x)
+        y = linear[0] + np.einsum("i,in->n", linear[1:], x) + np.einsum("h,hn->n", units[:, 0], np.tanh(units[:, 1:2] + z))
         total += np.logaddexp(0.0, y)
     young = np.minimum(age, 1.0) * np.minimum(cement / 100.0, 1.0)
     return np.minimum(strength.SCALE_MPA * total / len(UNITS), strength.CEILING_MPA) * young

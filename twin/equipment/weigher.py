@@ -73,10 +73,11 @@ TAGS = (
     status("Redoses", "re-doses of this ingredient", "补料次数", "count", 0, 100),
     status("OverTolerance", "over tolerance, held", "超差暂停", alarm=True),
     status("NoFlow", "no flow while dosing", "给料无流量", alarm=True),
+    status("Unsteady", "the mass changes after it was weighed", "计量后质量变化", alarm=True),
     status("ScaleFailure", "the reading cannot be true", "称量传感器故障", alarm=True),
 )
 (GROSS, GATE_CLOSED, DISCHARGE, CAPACITY, DIVISION, PHASE, BATCH, FEEDER, TARGET, RECORDED, RECORDS, DISPOSITION, REDOSES,
- OVER_TOLERANCE, NO_FLOW, SCALE_FAILURE) = range(len(TAGS))  # fmt: skip
+ OVER_TOLERANCE, NO_FLOW, UNSTEADY, SCALE_FAILURE) = range(len(TAGS))  # fmt: skip
 
 # --- how it can fail ----------------------------------------------------------------------------------
 

@@ -1,0 +1,60 @@
+"""Benchmarks as a user asks for them. Speeds depend on the machine and are not judged here; that the twins agree is."""
+
+from __future__ import annotations
+
+import pytest
+
+from batchtwin.bench import BENCHMARKS, run
+from batchtwin.bench.kernels import BAR, KERNELS, TOLERANCE, compare
+from twin.errors import BatchtwinError
+
+KEYS = ["name", "value", "unit", "bar", "ok", "against"]
+
+
+def test_a_benchmark_gives_one_row_with_its_bar_and_what_it_was_compared_with():
+    told: list[str] = []
+    (row,) = run("kernel:loadcell", told.append)
+    assert list(row) == KEYS
+    assert row["name"] == "kernel:loadcell" and row["bar"] == BAR and row["unit"] == "×"
+    assert isinstance(row["value"], float) and row["value"] > 0
+    assert row["ok"] is (row["value"] >= BAR)
+    assert row["against"] and "\n" not in row["against"]
+    assert told == ["kernel:loadcell ..."]
+
+
+def test_without_a_bar_nothing_is_passed_or_failed():
+    (row,) = run("kernel:travel", lambda _: None)
+    assert row["bar"] is None and row["ok"] is None
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_compiled_kernel_and_plain_twin_agree(name):
+    fast, plain = KERNELS[name].make()
+    assert fast() == pytest.approx(plain(slice(None)), rel=TOLERANCE, abs=1e-14)
+
+
+def test_twins_that_disagree_fail_whatever_the_speed():
+    fast, plain = KERNELS["travel"].make()
+    ratio, against, ok = compare(type(KERNELS["travel"])(lambda: (fast, lambda part: plain(part) * 1.001)))
+    assert ok is False and ratio > 0 and "DISAGREE" in against
+
+
+def test_the_beginning_of_a_name_chooses_several():
+    rows = run("kernel:t", lambda _: None)
+    assert [row["name"] for row in rows] == ["kernel:travel", "kernel:transport"]
+
+
+@pytest.mark.parametrize("name", ["kernel:sranport", "plant-yaer", "", "×"])
+def test_an_unknown_name_is_refused(name):
+    with pytest.raises(BatchtwinError) as error:
+        run(name, lambda _: None)
+    assert error.value.code == "E102" and error.value.exit_code == 2
+
+
+def test_an_unknown_name_is_told_the_nearest():
+    with pytest.raises(BatchtwinError, match="did you mean 'plant-year'"):
+        run("plant-yaer", lambda _: None)
+
+
+def test_every_figure_that_the_project_promises_has_a_benchmark():
+    assert {"plant-year", "scan", "physics", "kernels", "start", "year-memory", "compile"} <= set(BENCHMARKS)

@@ -1,0 +1,72 @@
+"""A run is a function of design, scenario and seed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenarios.simulation import Simulation
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = ["batches", "deliveries", "events", "ledger", "lots", "tags", "weighings"]
+
+
+@pytest.mark.parametrize("fidelity", ["scan", "batch"])
+def test_the_same_seed_gives_the_same_run_to_the_bit(play: Callable[..., Any], troubled: Any, fidelity: str) -> None:
+    one, two = (play(troubled, fidelity=fidelity, again=again) for again in (False, True))
+    assert one.outcome["state_hash"] == two.outcome["state_hash"]
+    assert one.run.tables == two.run.tables == TABLES
+    for table in TABLES:
+        assert one.run.table(table).equals(two.run.table(table)), table
+
+
+@pytest.mark.parametrize("fidelity", ["scan", "batch"])
+def test_another_seed_gives_another_run(play: Callable[..., Any], troubled: Any, fidelity: str) -> None:
+    one, two = play(troubled, fidelity=fidelity), play(troubled, fidelity=fidelity, seed=12)
+    assert one.outcome["state_hash"] != two.outcome["state_hash"]
+    assert one.df("weighings").true_kg.sum() != two.df("weighings").true_kg.sum()
+    assert one.df("deliveries").left_s.tolist() != two.df("deliveries").left_s.tolist()
+
+
+def test_another_process_finds_the_same_bits(play: Callable[..., Any], troubled: Any) -> None:
+    script = (
+        "import sys; from scenarios.schema import Scenario; from scenarios.simulation import Simulation\n"
+        "s = Scenario.model_validate_json(sys.stdin.read())\n"
+        "for f in ('scan', 'batch'): print(Simulation(s, fidelity=f).run()['state_hash'])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], input=troubled.model_dump_json(), cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [play(troubled, fidelity=f).outcome["state_hash"] for f in ("scan", "batch")]
+
+
+def test_recording_changes_nothing(play: Callable[..., Any], troubled: Any) -> None:
+    assert Simulation(troubled).run()["state_hash"] == play(troubled, fidelity="scan").outcome["state_hash"]
+
+
+@pytest.mark.parametrize("piece_s", [0.1, 7.37, 600.0])
+def test_advancing_in_pieces_is_advancing_at_once(troubled: Any, piece_s: float) -> None:
+    whole, pieces = (Simulation(troubled, until_s=1200) for _ in range(2))
+    whole.advance(1200)
+    while pieces.tick < pieces.end_tick:
+        pieces.advance(piece_s)
+    assert pieces.plant.hash() == whole.plant.hash()
+    assert pieces.fleet.tickets == whole.fleet.tickets
+
+
+def test_commands_given_at_the_same_times_give_the_same_bits(troubled: Any) -> None:
+    hashes = set()
+    for pieces in ((50.0,), (12.3, 37.7)):
+        with Simulation(troubled, until_s=300) as sim:
+            sim.advance(100)
+            sim.write("Line1.Station.Hold", 1)
+            sim.inject("wrong-moisture", "Line1.Probe.Sand1", 2.0)
+            for piece in pieces:
+                sim.advance(piece)
+            sim.write("Line1.Station.Hold", 0)
+            sim.advance(150)
+            hashes.add(sim.plant.hash())
+    assert len(hashes) == 1
