@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from twin.errors import BatchtwinError, nearest
 
@@ -58,91 +59,39 @@ class Tag:
     zh: str = ""
 
 
-def _tag(direction: Direction, name: str, en: str, zh: str, unit: str | None, low: float, high: float,
-         resolution: float | None, **more: object) -> Tag:  # fmt: skip
-    states = more.get("states", ())
-    if states:
-        dtype, low, high = "int", 0.0, float(len(states) - 1)  # type: ignore[arg-type]
+def _tag(
+    direction: Direction,
+    name: str,
+    en: str,
+    zh: str,
+    unit: str | None = None,
+    low: float = 0.0,
+    high: float | None = None,
+    resolution: float | None = None,
+    **more: Any,
+) -> Tag:
+    """A tag of one direction. With `states` it is multi-state, without a unit boolean, with unit `count` whole."""
+    if high is None:
+        high = 1e9 if direction == "parameter" else 1.0
+    dtype: DType = "float"
+    if more.get("states"):
+        dtype, low, high = "int", 0.0, float(len(more["states"]) - 1)
     elif unit is None:
         dtype, low, high = "bool", 0.0, 1.0
     elif unit == "count":
         dtype = "int"
-    else:
-        dtype = "float"
     if resolution is None:
         resolution = 0.01 if dtype == "float" else 1.0
     more.setdefault("writer", WRITER[direction])
-    return Tag(name, dtype, direction, unit or "", low, high, resolution, en=en, zh=zh, **more)  # type: ignore[arg-type]
+    return Tag(name, dtype, direction, unit or "", low, high, resolution, en=en, zh=zh, **more)
 
 
-def sensor(
-    name: str,
-    en: str,
-    zh: str,
-    unit: str | None = None,
-    low: float = 0.0,
-    high: float = 1.0,
-    resolution: float | None = None,
-    **more: object,
-) -> Tag:
-    """A value the plant shows. Without a unit it is a boolean."""
-    return _tag("sensor", name, en, zh, unit, low, high, resolution, **more)
-
-
-def actuator(
-    name: str,
-    en: str,
-    zh: str,
-    unit: str | None = None,
-    low: float = 0.0,
-    high: float = 1.0,
-    resolution: float | None = None,
-    **more: object,
-) -> Tag:
-    """A command the controller gives to the plant."""
-    return _tag("actuator", name, en, zh, unit, low, high, resolution, **more)
-
-
-def setpoint(
-    name: str,
-    en: str,
-    zh: str,
-    unit: str | None = None,
-    low: float = 0.0,
-    high: float = 1.0,
-    resolution: float | None = None,
-    **more: object,
-) -> Tag:
-    """A wish of people or of dispatch to the controller."""
-    return _tag("setpoint", name, en, zh, unit, low, high, resolution, **more)
-
-
-def status(
-    name: str,
-    en: str,
-    zh: str,
-    unit: str | None = None,
-    low: float = 0.0,
-    high: float = 1.0,
-    resolution: float | None = None,
-    **more: object,
-) -> Tag:
-    """What the controller says of its own state."""
-    return _tag("status", name, en, zh, unit, low, high, resolution, **more)
-
-
-def parameter(
-    name: str,
-    en: str,
-    zh: str,
-    unit: str | None = None,
-    low: float = 0.0,
-    high: float = 1e9,
-    resolution: float | None = None,
-    **more: object,
-) -> Tag:
-    """A figure of the machine that never changes during a run."""
-    return _tag("parameter", name, en, zh, unit, low, high, resolution, **more)
+# A machine declares its tags with these: `sensor("Gross", "gross mass shown", "显示毛重", "kg", -500, 20000, 0.05)`.
+sensor = partial(_tag, "sensor")  # the plant shows it
+actuator = partial(_tag, "actuator")  # the controller commands it
+setpoint = partial(_tag, "setpoint")  # people or dispatch wish it of the controller
+status = partial(_tag, "status")  # the controller says it of itself
+parameter = partial(_tag, "parameter")  # a figure of the machine that never changes during a run
 
 
 @dataclass(frozen=True, slots=True)

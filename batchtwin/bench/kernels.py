@@ -65,7 +65,9 @@ def compare(kernel: Kernel) -> Result:
     else:
         count = 100 * MACHINES
         by_step_s = _seconds(lambda: [plain(slice(i, i + MACHINES)) for i in range(0, count, MACHINES)])
-        told = f"NumPy on {a.shape[-1]} values at once ({1e9 * by_step_s / count / ns:.0f} × NumPy on {MACHINES} machines at a time)"
+        told = (
+            f"NumPy on {a.shape[-1]} values at once ({1e9 * by_step_s / count / ns:.0f} × against NumPy on {MACHINES} machines at a time)"
+        )
     told += f"; {ns:.1f} ns each, largest difference {off:.1e}"
     agree = off <= TOLERANCE
     return statistics.median(ratios), told if agree else f"{told}: the twins DISAGREE", None if agree else False

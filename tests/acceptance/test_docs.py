@@ -156,7 +156,7 @@ def test_every_column_of_a_run_is_told(tmp_path: Path) -> None:
     from scenarios.run import open_run
     from scenarios.simulation import Simulation
 
-    Simulation("storm-day", fidelity="batch", until_s=3 * 3600, out=tmp_path / "run").run()
+    Simulation("storm-day", fidelity="batch", until_s=8 * 3600, out=tmp_path / "run").run()
     run, told = open_run(tmp_path / "run"), quoted("docs/run.md")
     assert set(run.tables) == {"batches", "deliveries", "events", "ledger", "lots", "tags", "weighings"} <= told
     for table in set(run.tables) - {"tags"}:
