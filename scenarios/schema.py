@@ -15,7 +15,7 @@ from twin.design.load import find, load_design, parse, read_yaml
 from twin.design.schema import Design, Mistake, Title
 from twin.equipment.part import Part, figure
 from twin.equipment.truck import Load
-from twin.errors import BatchtwinError, nearest
+from twin.errors import BadInput, BatchtwinError, nearest
 
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -187,6 +187,17 @@ def fault_mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
     for i, d in enumerate(scenario.deliveries):
         if d.store not in stores:
             yield ("deliveries", i, "store"), f"no store '{d.store}'{nearest(d.store, stores)}", "name a silo, bin or admixture tank"
+
+
+def check(scenario: Scenario, design: Design) -> None:
+    """Check a scenario that was made in Python against a design.
+
+    Raises:
+        BadInput: all mistakes, as `load_scenario` tells them of a file.
+    """
+    found = [*mistakes(scenario, design), *fault_mistakes(scenario, design)]
+    if found:
+        raise BadInput([BatchtwinError("E101", where=".".join(map(str, place)), problem=p, mend=m) for place, p, m in found])
 
 
 def loads(scenario: Scenario, design: Design) -> list[Load]:

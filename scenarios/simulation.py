@@ -21,10 +21,11 @@ from scenarios import tables, weather
 from scenarios.drive import play_batch, play_ticks
 from scenarios.operator import ShiftOperator
 from scenarios.recorder import log_for
-from scenarios.schema import Scenario, load_scenario, loads
+from scenarios.schema import Scenario, check, load_scenario, loads
 from scenarios.store import RunWriter
 from twin import faults
 from twin.clock import TICKS_PER_S, ticks
+from twin.design.load import load_design
 from twin.design.schema import Design
 from twin.engine import FULL, Engine
 from twin.equipment.delivery import Purchasing
@@ -83,7 +84,9 @@ class Simulation:
                  fidelity: Literal["scan", "batch"] | None = None, until_s: float | None = None, out: str | Path | None = None,
                  controller: Controller | Literal["reference"] | None = "reference", operator: bool = True) -> None:  # fmt: skip
         if isinstance(scenario, Scenario):
-            self.scenario, self.design = scenario, load_design_of(scenario, design)
+            self.scenario = scenario
+            self.design = design if isinstance(design, Design) else load_design(design or scenario.design)
+            check(self.scenario, self.design)
         else:
             self.scenario, self.design = load_scenario(scenario, design)
         self.seed = self.scenario.seed if seed is None else seed
@@ -327,10 +330,3 @@ class Simulation:
             if kind is not None and kind is not KeyboardInterrupt
             else "cut"
         )
-
-
-def load_design_of(scenario: Scenario, design: str | Path | Design | None) -> Design:
-    """The design given, or the scenario's own."""
-    from twin.design.load import load_design
-
-    return design if isinstance(design, Design) else load_design(design or scenario.design)

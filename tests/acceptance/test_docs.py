@@ -56,7 +56,9 @@ def name(page: Path) -> str:
 # --- code -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(b.language in ("python", "console", "bash", "yaml") for b in blocks(p))], ids=name)
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if any(b.language in ("python", "console", "bash", "yaml") for b in blocks(p))], ids=name
+)
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the page, in one empty folder and one namespace."""
     monkeypatch.chdir(tmp_path)
@@ -180,7 +182,11 @@ def test_tags_in_the_glossary_exist() -> None:
 
     table = Plant(load_design("hzs180")).table
     known = {t.name.removeprefix(f"{m.name}.") for m in table.equipment for t in table.tags[m.first : m.first + m.count]}
-    rows = [r.split("|") for r in (ROOT / "docs/glossary.md").read_text(encoding="utf-8").splitlines() if r.startswith("| ") and r.count("|") == 6]
+    rows = [
+        r.split("|")
+        for r in (ROOT / "docs/glossary.md").read_text(encoding="utf-8").splitlines()
+        if r.startswith("| ") and r.count("|") == 6
+    ]
     told = {tag for row in rows for tag in re.findall(r"`([^`]+)`", row[5])}
     assert told and told <= known, told - known
 
@@ -205,7 +211,15 @@ def fault_table() -> str:
     from twin.plant import faults
 
     rows = [
-        [f"`{f.name}`", kind, f"{f.low:g} … {f.high:g} {f.unit}".removesuffix(" -"), f"{f.default:g}", ", ".join(f"`{t}`" for t in f.tags), f.en, f.zh]
+        [
+            f"`{f.name}`",
+            kind,
+            f"{f.low:g} … {f.high:g} {f.unit}".removesuffix(" -"),
+            f"{f.default:g}",
+            ", ".join(f"`{t}`" for t in f.tags),
+            f.en,
+            f.zh,
+        ]
         for entries in faults().values()
         for kind, f in entries
     ]

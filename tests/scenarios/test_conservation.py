@@ -11,7 +11,7 @@ import pytest
 from twin.ledger import OUTSIDE, SPECIES
 
 FIDELITIES = pytest.mark.parametrize("fidelity", ["scan", "batch"])
-SPECIES_OF = {"cement": "cement", "fly_ash": "fly_ash", "slag": "slag", "admixture": "admixture"}
+HEEL_KG = 90  # what a mixer may keep of a batch for the next one
 
 
 @FIDELITIES
@@ -45,13 +45,13 @@ def test_the_ledger_table_leads_from_opening_to_closing_stock(play: Callable[...
 def test_weighings_explain_what_the_mixer_got(play: Callable[..., Any], scenario: Callable[..., Any], fidelity: str) -> None:
     played = play(scenario(), fidelity=fidelity)
     weighed = played.df("weighings").groupby("material", observed=True).true_kg.sum()
-    got = played.df("batches")
+    got, ledger = played.df("batches"), played.df("ledger")
     for material in ("cement", "fly_ash", "slag"):
-        assert got[f"{material}_kg"].sum() == pytest.approx(weighed[material], rel=0.005)
-    # Aggregate carries water; admixture and slurry water are weighed as they are.
-    poured = got[[f"{s}_kg" for s in SPECIES]].to_numpy().sum()
-    assert poured == pytest.approx(weighed.sum(), rel=0.003)
+        assert got[f"{material}_kg"].sum() == pytest.approx(weighed[material], rel=0.01)
+    # Water that aggregate carries is weighed with it; a few kilograms cling to belt and weighers.
+    assert ledger[ledger.target == "Line1.Mixer"].kg.sum() == pytest.approx(weighed.sum(), rel=0.001)
     assert len(got) == played.outcome["batches"] and got.number.tolist() == list(range(1, len(got) + 1))
+    assert played.outcome["weighings"] == len(played.df("weighings"))
 
 
 @FIDELITIES
@@ -66,7 +66,7 @@ def test_tickets_say_what_left_the_hopper(play: Callable[..., Any], scenario: Ca
     assert out.kg.sum() == pytest.approx(tickets.loaded_kg.sum())
     made = played.df("batches").set_index("number").filter(regex="_kg$").sum(axis=1)
     for ticket in tickets.itertuples():
-        assert ticket.loaded_kg == pytest.approx(made.loc[ticket.batch_from : ticket.batch_to].sum(), rel=0.01)
+        assert ticket.loaded_kg == pytest.approx(made.loc[ticket.batch_from : ticket.batch_to].sum(), abs=HEEL_KG)
     assert (tickets.batch_from.to_numpy()[1:] == tickets.batch_to.to_numpy()[:-1] + 1).all()
     assert tickets.volume_m3.sum() == pytest.approx(121)
 
@@ -102,7 +102,8 @@ def test_every_weighing_is_traced_to_its_lots(day: Any) -> None:
     assert set(traced.material) == {"cement", "fly_ash", "slag", "sand", "manufactured_sand", "stone_5_10", "stone_10_25", "admixture"}
     for source, drawn in traced.groupby("source", observed=True):
         mine = lots[lots.store == source]
-        overlap = np.minimum.outer(drawn.drawn_to_kg, mine.in_to_kg) - np.maximum.outer(drawn.drawn_from_kg, mine.in_from_kg)
+        overlap = np.minimum.outer(drawn.drawn_to_kg.to_numpy(), mine.in_to_kg.to_numpy())
+        overlap -= np.maximum.outer(drawn.drawn_from_kg.to_numpy(), mine.in_from_kg.to_numpy())
         found = np.clip(overlap, 0, None).sum(axis=1)
         np.testing.assert_allclose(found, drawn.drawn_to_kg - drawn.drawn_from_kg, atol=1e-3)
         assert drawn.drawn_from_kg.iloc[1:].tolist() == drawn.drawn_to_kg.iloc[:-1].tolist()
@@ -129,9 +130,9 @@ def test_planned_deliveries_come_on_time(day: Any) -> None:
 
 
 def test_tankers_lift_no_healthy_relief_valve(day: Any) -> None:
-    events, lots = day.df("events"), day.df("lots")
+    lots = day.df("lots")
     assert (lots[lots.store.str.contains("Silo")].supplier != "opening stock").sum() >= 3
-    assert not events[events.name.str.endswith("ReliefOpen")].size
+    assert "events" not in day.run.tables or not day.df("events").name.str.endswith("ReliefOpen").any()
     assert day.run.sql('SELECT max("Line1.Silo.Cement2.Pressure.max") AS p FROM tags').to_pylist()[0]["p"] > 0.1
 
 
