@@ -228,7 +228,7 @@ def bench(
         from batchtwin import show
 
         show.table(rows)
-    raise typer.Exit(DONE if all(row["ok"] for row in rows) else FAILED)
+    raise typer.Exit(DONE if all(row["ok"] is not False for row in rows) else FAILED)
 
 
 @app.command(epilog=EXIT_CODES)

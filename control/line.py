@@ -144,7 +144,7 @@ def guard(n: Any, io: Any, now: int) -> None:
     if n.state == ABORTING and n.finished >= n.released:
         io[n.t_done] = n.accepted
         enter(n, RUNNING, now)
-    if io[n.t_stop] > 0.5 and n.state == READY and n.finished >= n.released:
+    if io[n.t_stop] > 0.5 and (n.state == READY or n.state == RUNNING) and n.left == 0 and n.finished >= n.released:
         io[n.t_stop], io[n.mixer_run], io[n.belt_run] = 0.0, 0.0, 0.0
         enter(n, STOPPED, now)
 
@@ -221,7 +221,7 @@ def sleep(n: Any, io: Any, now: int) -> None:
 def take_order(n: Any, c: Any, io: Any) -> None:
     """Accept the next load, with its recipe, when the last batch of the one before is released."""
     order = int(io[n.order])
-    if n.left > 0 or order <= n.accepted or n.state == ABORTING:
+    if n.left > 0 or order <= n.accepted or n.state == ABORTING or io[n.t_stop] > 0.5:
         return
     n.accepted = order
     io[n.t_accepted] = order

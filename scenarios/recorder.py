@@ -26,7 +26,7 @@ WEIGHING = np.dtype(
 
 BATCH = np.dtype(
     [("tick", "i8"), ("line", "i4"), ("number", "i8"), ("batch", "i8"), ("kg", "f8", N_SPECIES), ("volume_m3", "f8"), ("water_binder", "f8"),
-     ("slump_mm", "f8"), ("temperature_c", "f8"), ("homogeneity", "f8"), ("power_kw", "f8"), ("age_s", "f8"), ("energy_kwh", "f8")]
+     ("slump_mm", "f8"), ("temperature_c", "f8"), ("homogeneity", "f8"), ("power_kw", "f8"), ("age_s", "f8")]
 )  # fmt: skip
 
 ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
@@ -195,7 +195,6 @@ def watch_mixer(p: Any, log: Any, k: int, tick: int) -> None:
     row.tick, row.line, row.number, row.batch = tick, m.line, log.poured[k], int(p.io[m.tag + mixer.BATCH])
     row.volume_m3, row.water_binder, row.slump_mm = concrete_volume_m3(kg), water_binder(kg), slump_mm(kg, m.fine_extra)
     row.temperature_c, row.homogeneity, row.power_kw, row.age_s = m.temp_c, 1.0 - m.unmixed, m.power_kw, m.age_s
-    row.energy_kwh = m.energy_kwh
 
 
 @njit

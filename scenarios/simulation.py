@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
+import simpy
 from numpy.typing import NDArray
 
 from control.reference import ReferenceController
@@ -27,7 +28,7 @@ from twin import faults
 from twin.clock import TICKS_PER_S, ticks
 from twin.design.load import load_design
 from twin.design.schema import Design
-from twin.engine import FULL, Engine
+from twin.engine import ACTED, FULL, Engine
 from twin.equipment.delivery import Purchasing
 from twin.equipment.truck import Fleet
 from twin.errors import BatchtwinError
@@ -98,13 +99,13 @@ class Simulation:
             raise BatchtwinError("E401", problem=f"a run of {lasts:g} s", mend="give more than 0 s and at most 400 days")
         self.end_tick = ticks(lasts)
         self.plant = Plant(self.design, self.seed)
+        self._ledger: list[pa.Table] = []
         self._events: list[tuple[int, str, str, float, str]] = []
         self._wishes: deque[Command] = deque()
         self.engine = Engine(self.plant, self.seed, self._note)
         self._compose(controller, operator)
         self.writer = RunWriter(Path(out), self._info()) if out is not None else None
         self._began = time.monotonic()
-        self._ledger_tick = 0
         self._bad = 0
         self._closed: dict[str, Any] | None = None
 
@@ -119,6 +120,7 @@ class Simulation:
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(5.0, row_s), row_s)
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self.engine.env.process(weather.play(self.engine, self.scenario))
+        self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
         self.fleet = Fleet(self.engine, self._log.poured)
         self.fleet.add(loads(self.scenario, self.design))
@@ -234,6 +236,8 @@ class Simulation:
                     progress(self)
 
     def _latch(self) -> None:
+        """Let what was wished from outside happen now."""
+        self.engine.sync()
         while self._wishes:
             wish = self._wishes.popleft()
             self._note("command", wish.name, wish.value, f"{wish.kind} {wish.text}")
@@ -248,6 +252,7 @@ class Simulation:
         while tick < until:
             if self._wishes:
                 self._latch()
+                return ACTED
             if controller and tick % period == 0:
                 controller.scan(io, tick)
             self._bad += image.latch()
@@ -263,6 +268,7 @@ class Simulation:
         if self._wishes:
             self._latch()
             self._bad += self.plant.image.latch()
+            return ACTED
         look = play_batch(self.plant.state, self._memory, self._log, until)
         self._drain(look)
         return int(look)
@@ -274,18 +280,25 @@ class Simulation:
 
     # --- recording ------------------------------------------------------------------------------------
 
+    def _keep_books(self) -> Generator[simpy.Event, Any, None]:
+        """SimPy process: a row of the ledger table for each link that carried something in the interval."""
+        while True:
+            yield self.engine.wait(LEDGER_S[self.fidelity])
+            self._ledger.append(tables.ledger_rows(self.plant, self.tick))
+
     def _note(self, kind: str, name: str, value: float, text: str) -> None:
         self._events.append((self.engine.now, kind, name, value, text))
 
     def _collect(self) -> None:
         """Turn everything noted so far into rows of the run's tables."""
         new = self._tables.drain(self._log)
-        new["events"] = pa.concat_tables([new["events"], tables.events(self._events)])
+        new["events"] = pa.concat_tables([new["events"], tables.events(self._events)]).sort_by("time_s")
         self._events.clear()
-        due = self.tick - self._ledger_tick >= LEDGER_S[self.fidelity] * TICKS_PER_S or self._closed is not None
-        if due:
-            self._ledger_tick = self.tick
-            new["ledger"] = tables.ledger_rows(self.plant, self.tick)
+        if self._closed is not None:
+            self._ledger.append(tables.ledger_rows(self.plant, self.tick))
+        if self._ledger:
+            new["ledger"] = pa.concat_tables(self._ledger)
+            self._ledger.clear()
         new["lots"] = tables.rows(tables.LOT, self.purchasing.lots)
         self.purchasing.lots.clear()
         finished = self.fleet.finished(everything=self._closed is not None)

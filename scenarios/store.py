@@ -56,6 +56,7 @@ class RunWriter:
             raise BatchtwinError("E203", path=path, problem=error.strerror or "not writable") from None
         self._buffer: dict[str, list[pa.Table]] = {}
         self._parts: dict[str, int] = {}
+        self._schemas: dict[str, pa.Schema] = {}
         self._bytes = 0
         self._flushed = time.monotonic()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="run-writer")
@@ -63,6 +64,7 @@ class RunWriter:
 
     def append(self, table: str, rows: pa.Table) -> None:
         """Add rows to a table; they reach the disk within `FLUSH_S`."""
+        self._schemas.setdefault(table, rows.schema)
         if rows.num_rows:
             self._buffer.setdefault(table, []).append(rows)
             self._bytes += rows.nbytes
@@ -114,6 +116,9 @@ class RunWriter:
     def close(self, state: str, outcome: dict[str, Any]) -> None:
         """Write what is left, merge many small parts, and say how the run ended."""
         self.flush(wait=True)
+        for table, schema in self._schemas.items():
+            if table not in self._parts:  # nothing happened is an answer too
+                self._pool.submit(self._write, table, 1, [schema.empty_table()]).result()
         self._pool.shutdown()
         for table, parts in self._parts.items():
             if parts > MANY_PARTS:

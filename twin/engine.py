@@ -17,8 +17,9 @@ from twin.clock import ticks
 if TYPE_CHECKING:
     from twin.plant import Plant
 
-# What a driver may come back for, as bits: a load was accepted or finished, an alarm changed, the recorder is full.
-LOADS, ALARMS, FULL = 1, 2, 4
+# What a driver may come back for, as bits: a load was accepted or finished, an alarm changed, the recorder is full,
+# somebody outside has acted.
+LOADS, ALARMS, FULL, ACTED = 1, 2, 4, 8
 
 
 class Engine:
@@ -78,13 +79,18 @@ class Engine:
             self._settle(now, look)
             yield now
 
+    def sync(self) -> None:
+        """Bring SimPy's time up to the plant's, letting happen what was due before."""
+        now = self.now
+        if now > self.env.now:
+            here = self.env.timeout(now - int(self.env.now))
+            while not here.processed:
+                self.env.step()
+
     def _settle(self, now: int, look: int) -> None:
         """Bring SimPy to the plant's time and let everything due happen."""
         if look:
-            if now > self.env.now:
-                here = self.env.timeout(now - int(self.env.now))
-                while not here.processed:
-                    self.env.step()
+            self.sync()
             for what, call in self._watches:
                 if look & what:
                     call()

@@ -33,6 +33,7 @@ class Image:
         self.high = np.array([t.high for t in table])
         self.whole = np.array([t.dtype != "float" for t in table])
         self.written = np.array([i for i, t in enumerate(table) if t.direction in ("actuator", "setpoint", "status")], dtype=np.int64)
+        self.fixed = np.array([i for i, t in enumerate(table) if t.direction == "parameter"], dtype=np.int64)
         self.latched = self.values.copy()
 
     def __getitem__(self, name: str) -> bool | int | float:
@@ -50,13 +51,18 @@ class Image:
 
     def latch(self) -> int:
         """Take over what was written since the last scan, made safe. Returns how many values were bad."""
-        return latch(self.values, self.latched, self.written, self.low, self.high, self.whole)
+        return latch(self.values, self.latched, self.written, self.fixed, self.low, self.high, self.whole)
 
 
 @njit
-def latch(values, latched, written, low, high, whole):  # type: ignore[no-untyped-def]
-    """Hold a non-finite value at its last good one, clamp the rest to range, round codes; count the bad."""
+def latch(values, latched, written, fixed, low, high, whole):  # type: ignore[no-untyped-def]
+    """Hold a non-finite value at its last good one, clamp the rest to range, round codes, undo what is fixed; count the bad."""
     bad = 0
+    for k in range(fixed.shape[0]):
+        i = fixed[k]
+        if values[i] != latched[i]:
+            values[i] = latched[i]
+            bad += 1
     for k in range(written.shape[0]):
         i = written[k]
         v = values[i]

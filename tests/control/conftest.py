@@ -18,8 +18,9 @@ from twin.faults import resolve
 
 DESIGNS = {name: load_design(name) for name in ("hzs120", "hzs180", "twin-hzs240")}
 QUIET_DAY = Scenario.model_validate(
-    {"name": "bench", "title": {"en": "bench", "zh": "台架"}, "starts": datetime(2026, 5, 11, 6), "lasts": "12h", "weather": {"swing_c": 0}}
-)
+    {"name": "bench", "title": {"en": "bench", "zh": "台架"}, "starts": datetime(2026, 5, 11, 6), "lasts": "12h", "weather": {"swing_c": 0},
+     "orders": [{"site": "After hours", "grade": "C30", "volume_m3": 6, "start": "17:59"}]}
+)  # fmt: skip
 
 
 class Desk:

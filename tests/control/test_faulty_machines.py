@@ -139,7 +139,8 @@ def test_scales_that_drift_or_leak_are_named_as_the_cause(kept: Any) -> None:
     desk, read = kept
     desk.fault("sensor-offset", "Weigher.Slurry", 10)
     desk.fault("sensor-drift", "Weigher.Cement", 40)
-    desk.fault("leaking-gate", "Feeder.Stone1", 0.2)
+    desk.fault("leaking-gate", "Feeder.Stone1", 0.01)
+    desk.feeder_memory("Stone1")["inflight_kg"] = -60.0
     desk.park()
     number = desk.order(6)
     for _ in desk.scans(900):

@@ -33,7 +33,7 @@ class AggregateBin(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("yard", "i8"), ("fill", "i8"), ("spill", "i8"), ("species", "i8"), ("seen_tag", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("yard", "i8"), ("fill", "i8"), ("spill", "i8"), ("species", "i8"), ("seen_tag", "i8"),
         ("capacity_kg", "f8"), ("yard_kg", "f8"), ("feed_kg_s", "f8"), ("noise", "f8"), ("flow", "f8"), ("shown", "f8"), ("lab_moisture", "f8"),
         ("empty", "f8"), ("level_offset", "f8"), ("level_freeze", "f8"),
     ]
@@ -115,7 +115,7 @@ def sense(b: Any, p: Any) -> None:
     """Levels of bin and yard box."""
     share = 100.0 * total_kg(p.ledger, b.holder) / b.capacity_kg
     if b.level_freeze < 0.5:
-        z = normal(p.site[0].seed, b.tag * 8 + 5, p.site[0].tick)
+        z = normal(p.site[0].seed, b.key + 5, p.site[0].tick)
         b.shown = min(max(share + b.noise * z + b.level_offset, 0.0), 120.0)
     p.io[b.tag + LEVEL] = b.shown
     p.io[b.tag + YARD] = min(100.0 * total_kg(p.ledger, b.yard) / b.yard_kg, 120.0)

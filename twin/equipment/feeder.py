@@ -75,7 +75,7 @@ class Pump(Feeder):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("source", "i8"), ("silo", "i8"), ("bin", "i8"), ("weigher", "i8"), ("out", "i8"), ("land", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("source", "i8"), ("silo", "i8"), ("bin", "i8"), ("weigher", "i8"), ("out", "i8"), ("land", "i8"),
         ("flow_kg_s", "f8"), ("fine", "f8"), ("rate_s", "f8"), ("dead_s", "f8"), ("head_exponent", "f8"),
         ("full_kg", "f8"), ("powder", "i8"), ("driven", "i8"), ("sigma", "f8"), ("tau_s", "f8"), ("arching_chance", "f8"),
         ("slot0", "i8"), ("slots", "i8"), ("head", "i8"), ("phase", "f8"), ("slot_s", "f8"), ("s0", "i8"), ("s1", "i8"),
@@ -195,7 +195,7 @@ def step(f: Any, p: Any, permit: float, supply: float, dt_s: float) -> None:
 def start_dose(f: Any, seed: int, tick: int) -> None:
     """At the start of a dose the material may have bridged since the last one."""
     f.doses += 1
-    if uniform(seed, f.tag * 8 + 1, tick) < f.arching_chance:
+    if uniform(seed, f.key + 1, tick) < f.arching_chance:
         f.arched = 1.0
 
 
@@ -208,7 +208,7 @@ def release(f: Any, p: Any, open_s: float, dt_s: float, seed: int, tick: int) ->
         sigma = f.sigma
         if f.powder and held < 0.15 * f.full_kg:
             sigma *= 1.0 + 2.0 * (1.0 - held / (0.15 * f.full_kg))
-        f.x = irregularity(f.x, f.tau_s, dt_s, normal(seed, f.tag * 8, tick))
+        f.x = irregularity(f.x, f.tau_s, dt_s, normal(seed, f.key, tick))
         uneven = max(1.0 + sigma * f.x, 0.0)
         blocked = 1.0 - min(max(f.arching, 0.97 if f.arched > 0.0 else 0.0), 1.0)
         kg = f.flow_kg_s * open_s * level_factor(f, held, p.silos[f.silo].aerated if f.silo >= 0 else 0.0) * uneven * blocked

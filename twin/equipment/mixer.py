@@ -38,7 +38,7 @@ class Mixer(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("hopper", "i8"), ("rated_m3", "f8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("hopper", "i8"), ("rated_m3", "f8"),
         ("rated_kg", "f8"), ("full_kw", "f8"), ("idle_kw", "f8"), ("tau_s", "f8"), ("rate_kg_s", "f8"), ("knee_kg", "f8"),
         ("door_rate_s", "f8"), ("start_rate_s", "f8"), ("overload_kw", "f8"), ("overload_s", "f8"), ("life_m3", "f8"),
         ("fed_kg", "f8"), ("mass_kg", "f8"), ("unmixed", "f8"), ("speed", "f8"), ("door", "f8"), ("wear", "f8"), ("over_s", "f8"), ("tripped", "f8"),
@@ -180,7 +180,7 @@ def turn(m: Any, p: Any, dt_s: float) -> None:
 @njit
 def sense(m: Any, p: Any) -> None:
     """Power, current, door, temperature."""
-    z = normal(p.site[0].seed, m.tag * 8 + 3, p.site[0].tick)
+    z = normal(p.site[0].seed, m.key + 3, p.site[0].tick)
     power = m.power_kw * (1.0 + 0.01 * z)
     p.io[m.tag + RUNNING] = 1.0 if m.speed > 0.9 else 0.0
     p.io[m.tag + POWER] = power

@@ -24,7 +24,7 @@ class MoistureProbe(Part):
 
 # --- what state it has --------------------------------------------------------------------------------
 
-DTYPE = np.dtype([("tag", "i8"), ("line", "i8"), ("bin", "i8"), ("accuracy", "f8"), ("shown", "f8"), ("offset", "f8"), ("freeze", "f8")])
+DTYPE = np.dtype([("tag", "i8"), ("key", "i8"), ("line", "i8"), ("bin", "i8"), ("accuracy", "f8"), ("shown", "f8"), ("offset", "f8"), ("freeze", "f8")])
 
 # --- what it shows ------------------------------------------------------------------------------------
 
@@ -59,6 +59,6 @@ def sense(m: Any, p: Any) -> None:
     """Moisture of the bin with the probe's error; half of the accuracy is one standard deviation."""
     if m.freeze < 0.5:
         b = p.bins[m.bin]
-        z = normal(p.site[0].seed, m.tag * 8 + 6, p.site[0].tick)
+        z = normal(p.site[0].seed, m.key + 6, p.site[0].tick)
         m.shown = min(max(100.0 * moisture(p.ledger, b.holder, b.species) + 0.5 * m.accuracy * z + m.offset, 0.0), 25.0)
     p.io[m.tag + MOISTURE] = m.shown

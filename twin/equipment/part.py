@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,7 +78,8 @@ class Site:
 
     def place(self, kind: str, name: str, **state: Any) -> int:
         """Keep a machine's initial state; returns its number among its kind."""
-        self.records.setdefault(kind, []).append(state)
+        # The key of a machine's noise comes from its name: another machine or tag does not disturb it.
+        self.records.setdefault(kind, []).append(state | {"key": zlib.crc32(name.encode()) * 8})
         self.names.setdefault(kind, []).append(name)
         return len(self.names[kind]) - 1
 
@@ -97,8 +99,9 @@ class Site:
         rows = self.records.get(kind, [])
         out = np.zeros(len(rows), dtype=dtype)
         for i, row in enumerate(rows):
-            for key, value in row.items():
-                out[key][i] = value
+            for name, value in row.items():
+                if name != "key" or "key" in out.dtype.names:
+                    out[name][i] = value
         return out
 
     def ring(self) -> NDArray[np.float64]:

@@ -42,7 +42,7 @@ class Silo(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("species", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("species", "i8"),
         ("capacity_kg", "f8"), ("fill_kg_s", "f8"), ("air_m3_s", "f8"), ("surge_factor", "f8"), ("surge_s", "f8"),
         ("resistance", "f8"), ("filter_pass", "f8"), ("dust_kg_kg", "f8"), ("relief_kpa", "f8"), ("noise", "f8"), ("aeration_s", "f8"),
         ("aerated", "f8"), ("connected", "f8"), ("surging_s", "f8"), ("pressure_kpa", "f8"), ("relief_open", "f8"), ("pinch", "f8"),
@@ -171,7 +171,7 @@ def sense(s: Any, p: Any) -> None:
     held = total_kg(p.ledger, s.holder)
     share = held / s.capacity_kg
     if s.level_freeze < 0.5:
-        z = normal(p.site[0].seed, s.tag * 8 + 4, p.site[0].tick)
+        z = normal(p.site[0].seed, s.key + 4, p.site[0].tick)
         s.shown = min(max(100.0 * share + s.noise * z + s.level_offset, 0.0), 120.0)
     p.io[s.tag + LEVEL] = s.shown
     p.io[s.tag + HIGH] = 1.0 if share > HIGH_SHARE else 0.0

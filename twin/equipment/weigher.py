@@ -42,7 +42,7 @@ class Weigher(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("belt", "i8"), ("mixer", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("belt", "i8"), ("mixer", "i8"),
         ("first_feeder", "i8"), ("feeders", "i8"), ("at", "i8"),
         ("capacity_kg", "f8"), ("division_kg", "f8"), ("rate_kg_s", "f8"), ("knee_kg", "f8"), ("stroke_rate_s", "f8"),
         ("a_tick", "f8", 4), ("a_scan", "f8", 4), ("noise_kg", "f8"), ("drift_kg_s", "f8"),
@@ -204,7 +204,7 @@ def give(w: Any, p: Any, kg: float, dt_s: float) -> None:
 def sense(w: Any, p: Any, vibration: float) -> None:
     """What the indicator shows: noise, vibration of a running mixer, drift, faults, rounding to the division."""
     tick = p.site[0].tick
-    z = normal(p.site[0].seed, w.tag * 8 + 2, tick)
+    z = normal(p.site[0].seed, w.key + 2, tick)
     kg = w.x_kg + z * w.noise_kg * (1.0 + vibration) + w.offset + w.drifted_kg + w.drift_kg_s * tick * 0.01
     if w.spike != 0.0 and z > 1.6:
         kg += w.spike
