@@ -54,8 +54,8 @@ class Facts:
             self._load_batches()
 
     def has(self, *tables: str) -> bool:
-        """Does the run have these tables?"""
-        return all(t in self.run.tables for t in tables)
+        """Does the run have rows in these tables?"""
+        return all(t in self.run.tables and self.run.sql(f"SELECT 1 FROM {t} LIMIT 1").num_rows for t in tables)
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Result of a query, a dict each row."""

@@ -107,7 +107,7 @@ def test_the_io_list_is_that_of_the_design(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["hzs180"], ["Cement1: 300 t of cement", "C60", "purchasing rule", "unverified", "kPa"]),
+        (["hzs180"], ["Cement1: 300 t of cement", "C50", "purchasing rule", "unverified", "kPa"]),
         (["working-day"], ["Riverside tower", "leaking-gate", "840 m³"]),
         (["plant-year"], ["520,000 m³ a year"]),
         (["leaking-gate"], ["0 to 0.2 of full flow", "Line1.Feeder.Sand1", "关闭时漏料"]),
