@@ -41,7 +41,7 @@ LINE = np.dtype(
         ("b_order", "i8", RING), ("b_truck", "i8", RING), ("b_mix", "i8", RING), ("b_last", "i8", RING), ("b_m3", "f8", RING),
         # units
         ("belt", "i8"), ("belt_batch", "i8"), ("belt_from", "i8"), ("belt_ran", "i8"), ("belt_at", "i8"), ("moved", "i8"), ("wait_batch", "i8"), ("wait_since", "i8"),
-        ("stage", "i8"), ("stage_since", "i8"), ("mix_batch", "i8"), ("idle_kw", "f8"), ("low_since", "i8"), ("out_batch", "i8"), ("out_since", "i8"),
+        ("stage", "i8"), ("stage_since", "i8"), ("mix_batch", "i8"), ("mixed", "i8"), ("mix_at", "i8"), ("idle_kw", "f8"), ("low_since", "i8"), ("out_batch", "i8"), ("out_since", "i8"),
     ]
 )  # fmt: skip
 
@@ -80,8 +80,13 @@ def scan(n: Any, c: Any, io: Any, now: int) -> None:
     io[n.heartbeat] = n.beat
     n.confirmed = 1 if io[n.t_confirm] > 0.5 and n.confirm_was < 0.5 else 0
     n.confirm_was = io[n.t_confirm]
-    if n.confirmed:
+    if io[n.mode] != SEMI:
+        n.step_free = 0
+    elif n.confirmed and not any_held(n, c):
         n.step_free = 1
+    if n.stage == MIXING and io[n.mixer_running] > 0.5:  # only a turning mixer mixes
+        n.mixed += now - n.mix_at
+    n.mix_at = now
     guard(n, io, now)
     if io[n.mode] < 0.5:
         forget(n, c, io, now)
@@ -113,6 +118,15 @@ def go(n: Any, io: Any) -> bool:
 
 
 @njit
+def any_held(n: Any, c: Any) -> bool:
+    """Does a weigher of the line wait for a decision? Then a confirmation is meant for it."""
+    held = 0
+    for k in range(n.first_doser, n.first_doser + n.dosers):
+        held += c.dosers[k].phase == HELD
+    return held > 0
+
+
+@njit
 def enter(n: Any, state: int, now: int) -> None:
     """Change the state of the line."""
     n.state, n.since = state, now
@@ -141,6 +155,8 @@ def guard(n: Any, io: Any, now: int) -> None:
         n.left = 0
         n.b_last[n.released % RING] = 1
         enter(n, ABORTING, now)
+    elif n.state == READY or n.state == STOPPED:
+        io[n.t_abort] = 0.0  # nothing to abort
     if n.state == ABORTING and n.finished >= n.released:
         io[n.t_done] = n.accepted
         enter(n, RUNNING, now)
@@ -291,9 +307,15 @@ def weigh(n: Any, c: Any, io: Any, now: int) -> None:
         if d.to_belt:
             d.allow = 1 if n.belt == BELT_LOADING and d.batch == n.belt_batch and io[n.belt_running] > 0.5 else 0
         else:
-            d.allow = 1 if n.stage == CHARGING and d.batch == n.mix_batch and io[n.mixer_running] > 0.5 and now - n.stage_since > 100 else 0
+            d.allow = 1 if n.stage == CHARGING and d.batch == n.mix_batch and open_to_charge(n, io) and now - n.stage_since > 100 else 0
         if now >= d.next:  # `batch` fidelity says when this program need look again; else 0
             dosing.scan(d, c, io, now)
+
+
+@njit
+def open_to_charge(n: Any, io: Any) -> bool:
+    """May material go into the mixer: does it turn with its door shut?"""
+    return io[n.mixer_running] > 0.5 and io[n.door_closed] > 0.5
 
 
 @njit
@@ -358,9 +380,9 @@ def mix(n: Any, c: Any, io: Any, now: int) -> None:
             n.mix_batch = batch
             stage(n, CHARGING, now)
     elif n.stage == CHARGING:
-        charge(n, c, io, turning, now)
+        charge(n, c, io, now)
     elif n.stage == MIXING:
-        left = n.b_mix[n.mix_batch % RING] - since
+        left = n.b_mix[n.mix_batch % RING] - n.mixed
         io[n.t_left] = max(left, 0) / SECOND
         if left <= 0:
             stage(n, MIXED, now)
@@ -385,10 +407,10 @@ def mix(n: Any, c: Any, io: Any, now: int) -> None:
 
 
 @njit
-def charge(n: Any, c: Any, io: Any, turning: bool, now: int) -> None:
+def charge(n: Any, c: Any, io: Any, now: int) -> None:
     """Aggregate from the waiting hopper, then powders and liquids; mixing time counts from the last of them."""
     if n.wait_batch == n.mix_batch:
-        io[n.wait_open] = 1.0 if turning else 0.0
+        io[n.wait_open] = 1.0 if open_to_charge(n, io) else 0.0
         if io[n.wait_empty] > 0.5:
             if n.wait_since == 0:
                 n.wait_since = now
@@ -399,6 +421,7 @@ def charge(n: Any, c: Any, io: Any, turning: bool, now: int) -> None:
     else:
         io[n.wait_open] = 0.0
         if io[n.wait_closed] > 0.5 and all_given(n, c, n.mix_batch, 0):
+            n.mixed = 0
             stage(n, MIXING, now)
 
 

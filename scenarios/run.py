@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scenarios.store import is_being_written
+from scenarios.store import WHOLE, is_being_written
 from twin.errors import BatchtwinError, unknown
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class Run:
             raise BatchtwinError("E201", path=self.path, problem="there is no run.json") from None
         except (OSError, ValueError):
             raise BatchtwinError("E201", path=self.path, problem="run.json cannot be read") from None
-        self.tables = sorted(p.name for p in self.path.iterdir() if p.is_dir() and any(p.glob("part-*.parquet")))
+        if not isinstance(self.info, dict):
+            raise BatchtwinError("E201", path=self.path, problem="run.json holds no mapping")
+        self.tables = sorted(p.name for p in self.path.iterdir() if p.is_dir() and any(p.glob("*.parquet")))
         self._duck: duckdb.DuckDBPyConnection | None = None
 
     @property
@@ -57,7 +59,8 @@ class Run:
 
             self._duck = duckdb.connect()
             for table in self.tables:
-                files = str(self.path / table / "part-*.parquet").replace("'", "''")
+                whole = self.path / table / WHOLE
+                files = str(whole if whole.exists() else self.path / table / "part-*.parquet").replace("'", "''")
                 self._duck.execute(f"CREATE VIEW {table} AS SELECT {self._columns(table)} FROM read_parquet('{files}')")
         return self._duck
 

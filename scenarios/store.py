@@ -22,6 +22,7 @@ from twin.errors import BatchtwinError
 FLUSH_S = 3.0  # wall seconds between flushes; what a kill can lose, and a little for the write
 FLUSH_BYTES = 64_000_000
 MANY_PARTS = 24
+WHOLE = "whole.parquet"  # a table merged into one file; any parts beside it are its remains
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -129,7 +130,7 @@ class RunWriter:
         (self.path / "run.lock").unlink(missing_ok=True)
 
     def _merge(self, table: str) -> None:
-        """One file a table instead of very many; the parts go only when it is in place."""
+        """One file a table instead of very many. Once it is in place readers take it alone; then the parts go."""
         folder = self.path / table
         parts = sorted(folder.glob("part-*.parquet"))
         with pq.ParquetFile(parts[0]) as first:
@@ -138,9 +139,9 @@ class RunWriter:
         with pq.ParquetWriter(whole, schema, compression="zstd") as writer:
             for part in parts:
                 writer.write_table(pq.read_table(part))
+        os.replace(whole, folder / WHOLE)
         for part in parts:
             part.unlink()
-        os.replace(whole, folder / "part-00001.parquet")
 
 
 def is_being_written(path: Path) -> bool:

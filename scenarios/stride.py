@@ -145,7 +145,7 @@ def of_mixer(n: Any, c: Any, p: Any, number: int, now: int) -> int:
             hopper = drain(waiting.mass_kg, waiting.knee_kg, waiting.rate_kg_s, 1.0)
         return max(hopper, slowest(n, c, p, 0, n.mix_batch, False, now))
     if n.stage == line.MIXING:
-        return max((n.b_mix[n.mix_batch % dosing.RING] - since) // SCAN_TICKS * SCAN_TICKS, SCAN_TICKS)
+        return max((n.b_mix[n.mix_batch % dosing.RING] - n.mixed) // SCAN_TICKS * SCAN_TICKS, SCAN_TICKS)
     if n.stage == line.DISCHARGE:
         if m.door == 0.0:
             return SCAN_TICKS  # the observer notes the batch as the door begins to open

@@ -68,7 +68,9 @@ def test_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["--version"], ["list", "designs"], ["list", "scenarios", "--json"]])
 def test_looking_up_loads_no_compiler(tmp_path: Path, words: list[str]) -> None:
-    result = subprocess.run([sys.executable, "-X", "importtime", "-m", "batchtwin", *words], cwd=tmp_path, env=ENV, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "batchtwin", *words], cwd=tmp_path, env=ENV, capture_output=True, text=True
+    )
     loaded = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert "batchtwin.cli" in loaded and not loaded & {"numba", "pyarrow", "pandas", "duckdb", "plotly"}
 
@@ -144,7 +146,9 @@ def test_check_says_ok_in_one_line(tmp_path: Path, words: list[str], said: str) 
 
 def test_a_reader_that_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
     for form in ("json", "table"):
-        process = subprocess.Popen([*COMMAND, "list", "tags", "--format", form], cwd=tmp_path, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*COMMAND, "list", "tags", "--format", form], cwd=tmp_path, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
         assert process.stdout and process.stderr
         process.stdout.close()
         assert process.stderr.read() == b"" and process.wait() == 0
@@ -202,7 +206,11 @@ def test_wrong_words_are_refused_in_one_line(tmp_path: Path, words: list[str], s
         (("to: belt,", "to: nowhere,"), "lines.Line1.weighers.Sand1.to: 'nowhere'", "choose 'belt' or 'mixer'"),
         (("to: belt, ", ""), "lines.Line1.weighers.Sand1.to: missing field", "add it"),
         (("source: Cement1, flow_kg_s: 32", "source: Cement1, flow_kg_s: -32"), "feeders.Cement1.flow_kg_s: -32", "give a value > 0"),
-        (("{kind: gate, source: Sand1", "{kind: gate, source: Sand9"), "feeders.Sand1.source: no silo, bin or tank 'Sand9'", "name one that stands there"),
+        (
+            ("{kind: gate, source: Sand1", "{kind: gate, source: Sand9"),
+            "feeders.Sand1.source: no silo, bin or tank 'Sand9'",
+            "name one that stands there",
+        ),
         (
             ("recipes: standard", f"recipes: [{RECIPE.replace('900}', '1300}')}]"),
             "recipes.0.kg_m3: C30 is heavier than the mixer takes (2770",
@@ -217,7 +225,11 @@ def test_wrong_words_are_refused_in_one_line(tmp_path: Path, words: list[str], s
     ],
 )
 def test_a_mistake_in_a_design_names_place_and_mend(tmp_path: Path, change: tuple[str, str], place: str, mend: str) -> None:
-    larger = [("Stone2:\n        {kind: hopper, capacity_kg: 3000", "Stone2:\n        {kind: hopper, capacity_kg: 4000")] if "mixer takes" in place else []
+    larger = (
+        [("Stone2:\n        {kind: hopper, capacity_kg: 3000", "Stone2:\n        {kind: hopper, capacity_kg: 4000")]
+        if "mixer takes" in place
+        else []
+    )
     name = edited(DESIGN, tmp_path / "mine.yaml", change, *larger)
     said = refused(tmp_path, "run", "working-day", "--design", name)
     assert place in said and mend in said
@@ -228,7 +240,11 @@ def test_a_mistake_in_a_design_names_place_and_mend(tmp_path: Path, change: tupl
 
 def test_all_mistakes_of_a_design_are_told_at_once(tmp_path: Path) -> None:
     name = edited(
-        DESIGN, tmp_path / "mine.yaml", ("trucks: 45", "trucks: many"), ("FlyAsh: {kind: screw", "FlyAsh: {kind: scrw"), ("capacity_m3: 6.0", "capacity: 6")
+        DESIGN,
+        tmp_path / "mine.yaml",
+        ("trucks: 45", "trucks: many"),
+        ("FlyAsh: {kind: screw", "FlyAsh: {kind: scrw"),
+        ("capacity_m3: 6.0", "capacity: 6"),
     )
     said = refused(tmp_path, "check", name, lines=4)
     for part in (
@@ -243,7 +259,10 @@ def test_all_mistakes_of_a_design_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ([('start: "06:45"', 'start: "05:45"')], ["mine.yaml:8: orders.0.start: lies in the past; the scenario starts at 06:30; give a later time"]),
+        (
+            [('start: "06:45"', 'start: "05:45"')],
+            ["mine.yaml:8: orders.0.start: lies in the past; the scenario starts at 06:30; give a later time"],
+        ),
         ([('at: "11:00"', 'at: "01:00"')], ["faults.0.at: lies in the past; the scenario starts at 06:30; give"]),
         (
             [("target: Line1.Feeder.Stone2", "target: Line1.Feeder.Stone9")],
@@ -251,7 +270,10 @@ def test_all_mistakes_of_a_design_are_told_at_once(tmp_path: Path) -> None:
         ),
         ([("lasts: 10h", "lasts: soon")], ["mine.yaml:5: lasts: not a time; write 90s"]),
         ([("every: 6min", "every: -6")], ["mine.yaml:8: orders.0.every: -6.0 is out of range; give a value ≥ 0"]),
-        ([("grade: C40", "grade: C41"), ("volume_m3: 90", "volume_m3: -90")], ["mine.yaml:10: orders.2.volume_m3: -90 is out of range; give a value > 0"]),
+        (
+            [("grade: C40", "grade: C41"), ("volume_m3: 90", "volume_m3: -90")],
+            ["mine.yaml:10: orders.2.volume_m3: -90 is out of range; give a value > 0"],
+        ),
         (
             [("grade: C40", "grade: C41"), ("store: Line1.Silo.Cement2", "store: Silo")],
             ["orders.1.grade: hzs180 has no recipe C41; did you mean 'C40'?", "no store 'Silo'"],
@@ -292,13 +314,19 @@ def test_a_folder_in_use_or_out_of_reach_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
     assert "mine holds something already; choose another --out" in refused(tmp_path, "run", "working-day", "--until", "1s", "--out", "mine")
-    assert "cannot write mine/thesis.txt/run: Not a directory" in refused(tmp_path, "run", "working-day", "--until", "1s", "--out", "mine/thesis.txt/run")
+    assert "cannot write mine/thesis.txt/run: Not a directory" in refused(
+        tmp_path, "run", "working-day", "--until", "1s", "--out", "mine/thesis.txt/run"
+    )
     (tmp_path / "runs").write_text("x")
     assert "cannot write runs/working-day-20260511-1: " in refused(tmp_path, "run", "working-day", "--until", "1s")
 
 
 def test_messages_in_chinese(tmp_path: Path) -> None:
-    for words, lang in ((["--lang", "zh", "check", "hzs18"], "C.UTF-8"), (["check", "hzs18", "--lang", "zh"], "C.UTF-8"), (["check", "hzs18"], "zh_CN.UTF-8")):
+    for words, lang in (
+        (["--lang", "zh", "check", "hzs18"], "C.UTF-8"),
+        (["check", "hzs18", "--lang", "zh"], "C.UTF-8"),
+        (["check", "hzs18"], "zh_CN.UTF-8"),
+    ):
         assert "没有名为“hzs18”的设计或场景；您是否要用“hzs180”？" in refused(tmp_path, *words, lang=lang)
     assert "did you mean" in refused(tmp_path, "check", "hzs18", "--lang", "en", lang="zh_CN.UTF-8")
 
@@ -306,11 +334,16 @@ def test_messages_in_chinese(tmp_path: Path) -> None:
 def test_a_mistake_of_our_own_is_one_line_and_has_its_own_code(tmp_path: Path) -> None:
     broken = "import sys, batchtwin.cli as c, batchtwin.catalogue as k; k.designs = lambda: 1 / 0; sys.argv[1:] = ['list', 'designs']; sys.exit(c.main())"
     for debug, lines in (("", 1), ("1", 5)):
-        result = subprocess.run([sys.executable, "-c", broken], cwd=tmp_path, env=ENV | {"BATCHTWIN_DEBUG": debug}, capture_output=True, text=True)
+        result = subprocess.run(
+            [sys.executable, "-c", broken], cwd=tmp_path, env=ENV | {"BATCHTWIN_DEBUG": debug}, capture_output=True, text=True
+        )
         assert ("Traceback" in result.stderr) == bool(debug) and len(result.stderr.splitlines()) >= lines
     result = subprocess.run([sys.executable, "-c", broken], cwd=tmp_path, env=ENV, capture_output=True, text=True)
     assert result.returncode == 70 and result.stdout == ""
-    assert result.stderr == "internal error: ZeroDivisionError: division by zero; please report; run with BATCHTWIN_DEBUG=1 for the traceback\n"
+    assert (
+        result.stderr
+        == "internal error: ZeroDivisionError: division by zero; please report; run with BATCHTWIN_DEBUG=1 for the traceback\n"
+    )
 
 
 # --- running --------------------------------------------------------------------------------------------
@@ -379,7 +412,9 @@ def test_a_full_disk_is_one_line_and_what_was_written_reads_as_cut(tmp_path: Pat
 
     result = cli(tmp_path, "run", "full-demand", "--until", "40min", "--out", "mine", preexec_fn=little_room)
     assert result.returncode == 2 and result.stdout == ""
-    assert result.stderr.count("\n") == 1 and "cannot write mine: " in result.stderr and "free space or choose another --out" in result.stderr
+    assert (
+        result.stderr.count("\n") == 1 and "cannot write mine: " in result.stderr and "free space or choose another --out" in result.stderr
+    )
     assert json.loads((tmp_path / "mine" / "run.json").read_text())["state"] == "failed" or "cut" in done(tmp_path, "show", "mine")
 
 

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-PHASES = {"tare": "t", "coarse": "c", "fine": "f", "settling": "s", "jog": "j", "weighed": "W", "discharging": "d", "emptying": "e", "idle": "i"}
+PHASES = {
+    "tare": "t",
+    "coarse": "c",
+    "fine": "f",
+    "settling": "s",
+    "jog": "j",
+    "weighed": "W",
+    "discharging": "d",
+    "emptying": "e",
+    "idle": "i",
+}
 ONE_INGREDIENT = "c?f(s(js)*t?)"
 BATCH = re.compile(f"t({ONE_INGREDIENT})+Wdei")
 
@@ -95,7 +105,9 @@ def test_the_recipe_is_latched_with_the_order(desk: Any) -> None:
 def test_a_load_is_split_into_equal_batches_of_at_most_the_mixer(desk: Any) -> None:
     desk.park()
     number = desk.order(8)
-    seen = desk.changes({"record": lambda: (desk["Weigher.Stone2.Records"], desk["Weigher.Stone2.Target"])}, lambda: desk["Bay.Done"] >= number, 400)
+    seen = desk.changes(
+        {"record": lambda: (desk["Weigher.Stone2.Records"], desk["Weigher.Stone2.Target"])}, lambda: desk["Bay.Done"] >= number, 400
+    )
     assert desk["Bay.Batches"] == 3
     recorded = {records: target for _, _, (records, target) in seen}
     assert [recorded[k] for k in (1, 2, 3)] == pytest.approx([8 / 3 * 673.04 * 1.006] * 3, rel=0.002)
@@ -144,6 +156,8 @@ def test_a_wrong_moisture_reading_puts_the_water_off_the_other_way(new_desk: Cal
         desk.order(6)
         found.append(water_binder(desk))
     recipe = desk.plant.design.recipe("C30").kg_m3
-    assert found[1] == pytest.approx((recipe["water"] + recipe["slurry_water"]) / sum(recipe[m] for m in ("cement", "fly_ash", "slag")), abs=0.015)
+    assert found[1] == pytest.approx(
+        (recipe["water"] + recipe["slurry_water"]) / sum(recipe[m] for m in ("cement", "fly_ash", "slag")), abs=0.015
+    )
     # Three points of moisture too much of 488 kg sand are 14 kg of water missing on 340 kg of binder.
     assert 0.02 < found[0] - found[1] < 0.06 and 0.02 < found[1] - found[2] < 0.06

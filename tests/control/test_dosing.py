@@ -28,8 +28,13 @@ def weighings(desk: Any, weigher: str, wanted: int, confirm: bool = False) -> li
     raise AssertionError(f"{len(seen)} weighings of {wanted}")
 
 
-@pytest.mark.parametrize(("feeder", "weigher", "wrong_kg"), [("Stone2", "Stone2", -40.0), ("Sand1", "Sand1", -25.0), ("Cement1", "Cement", -7.0), ("Water", "Water", 60.0)])
-def test_a_wrong_in_flight_mass_is_unlearned_within_fifteen_batches(new_desk: Callable[..., Any], feeder: str, weigher: str, wrong_kg: float) -> None:
+@pytest.mark.parametrize(
+    ("feeder", "weigher", "wrong_kg"),
+    [("Stone2", "Stone2", -40.0), ("Sand1", "Sand1", -25.0), ("Cement1", "Cement", -7.0), ("Water", "Water", 60.0)],
+)
+def test_a_wrong_in_flight_mass_is_unlearned_within_fifteen_batches(
+    new_desk: Callable[..., Any], feeder: str, weigher: str, wrong_kg: float
+) -> None:
     healthy, desk = new_desk(), new_desk()
     desk.feeder_memory(feeder)["inflight_kg"] = wrong_kg
     off = abs(wrong_kg - healthy.feeder_memory(feeder)["inflight_kg"])

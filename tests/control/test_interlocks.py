@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-MACHINES = ("Belt.Running", "Mixer.Running", "Mixer.DoorClosed", "Hopper.Discharge.Empty", "Hopper.Discharge.GateClosed", "Bay.TruckPresent", "Bay.Truck")
+MACHINES = (
+    "Belt.Running",
+    "Mixer.Running",
+    "Mixer.DoorClosed",
+    "Hopper.Discharge.Empty",
+    "Hopper.Discharge.GateClosed",
+    "Bay.TruckPresent",
+    "Bay.Truck",
+)
 
 
 class Watch:

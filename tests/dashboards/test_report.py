@@ -224,7 +224,9 @@ def test_json_in_a_script_stays_inside_it() -> None:
     assert json.loads(text) == {"a": {"en": "&lt;/script&gt;&lt;b&gt;", "zh": "中"}, "b": [None, "x &amp; y"]}
 
 
-@pytest.mark.parametrize(("value", "digits", "text"), [(1234.56, 1, "1,234.6"), (-0.04, 1, "0.0"), (-2.5, 1, "−2.5"), (None, 0, "–"), (float("nan"), 2, "–")])
+@pytest.mark.parametrize(
+    ("value", "digits", "text"), [(1234.56, 1, "1,234.6"), (-0.04, 1, "0.0"), (-2.5, 1, "−2.5"), (None, 0, "–"), (float("nan"), 2, "–")]
+)
 def test_numbers(value: float | None, digits: int, text: str) -> None:
     assert num(value, digits) == text
 

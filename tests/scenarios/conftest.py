@@ -27,12 +27,22 @@ FAULTS = [
     {"fault": "motor-trip", "target": "Line1.Belt", "at": "06:40", "lasts": "1min"},
     {"fault": "leaking-discharge", "target": "Line1.Weigher.Cement", "at": "06:42", "severity": 0.01, "lasts": "3min"},
 ]
-MIXED = [{"site": f"Site {g}", "grade": g, "volume_m3": 2000, "start": "06:00", "every": "8min", "drive": "3min", "pour": "3min"} for g in ("C20", "C30", "C40", "C50")]
+MIXED = [
+    {"site": f"Site {g}", "grade": g, "volume_m3": 2000, "start": "06:00", "every": "8min", "drive": "3min", "pour": "3min"}
+    for g in ("C20", "C30", "C40", "C50")
+]
 
 
 def make(**fields: Any) -> Scenario:
     """A scenario of an hour and a half on a Monday morning."""
-    base = {"name": "small", "title": {"en": "small", "zh": "小"}, "starts": datetime(2026, 5, 11, 6), "lasts": "90min", "seed": 11, "orders": ORDERS}
+    base = {
+        "name": "small",
+        "title": {"en": "small", "zh": "小"},
+        "starts": datetime(2026, 5, 11, 6),
+        "lasts": "90min",
+        "seed": 11,
+        "orders": ORDERS,
+    }
     return Scenario.model_validate(base | fields)
 
 

@@ -39,7 +39,9 @@ def test_another_process_finds_the_same_bits(play: Callable[..., Any], troubled:
         "s = Scenario.model_validate_json(sys.stdin.read())\n"
         "for f in ('scan', 'batch'): print(Simulation(s, fidelity=f).run()['state_hash'])"
     )
-    done = subprocess.run([sys.executable, "-c", script], input=troubled.model_dump_json(), cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=troubled.model_dump_json(), cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == [play(troubled, fidelity=f).outcome["state_hash"] for f in ("scan", "batch")]
 
 

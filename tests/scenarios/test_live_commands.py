@@ -71,7 +71,9 @@ def test_a_write_takes_effect_and_is_logged(scenario: Callable[..., Any], tmp_pa
     assert rows == [{"time_s": 30.0, "name": "Line1.Station.Hold", "value": 1.0, "text": "write someone"}]
 
 
-@pytest.mark.parametrize(("name", "code"), [("Line1.Mixer.Power", "E302"), ("Line1.Mixer.RatedVolume", "E302"), ("Line1.Mixer.Rum", "E301")])
+@pytest.mark.parametrize(
+    ("name", "code"), [("Line1.Mixer.Power", "E302"), ("Line1.Mixer.RatedVolume", "E302"), ("Line1.Mixer.Rum", "E301")]
+)
 def test_what_nobody_may_write_is_refused_at_once(live: Simulation, name: str, code: str) -> None:
     with pytest.raises(BatchtwinError) as refused:
         live.write(name, 1)

@@ -47,7 +47,9 @@ def test_loads_of_several_orders_stand_by_their_time(scenario: Callable[..., Any
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_demand_adds_up_to_a_year(scenario: Callable[..., Any], seed: int) -> None:
-    year = scenario(orders=[], lasts="365d", starts=datetime(2026, 1, 1), seed=seed, demand={"annual_m3": 520_000, "grades": {"C30": 0.7, "C50": 0.3}})
+    year = scenario(
+        orders=[], lasts="365d", starts=datetime(2026, 1, 1), seed=seed, demand={"annual_m3": 520_000, "grades": {"C30": 0.7, "C50": 0.3}}
+    )
     got = loads(year, DESIGN)
     assert sum(x.volume_m3 for x in got) == pytest.approx(520_000, rel=0.03)
     assert np.mean([x.grade == "C50" for x in got]) == pytest.approx(0.3, abs=0.01)
@@ -69,7 +71,9 @@ def test_demand_is_drawn_from_the_seed_alone(scenario: Callable[..., Any]) -> No
 
 def test_a_part_of_a_day_gets_its_part_of_the_demand(scenario: Callable[..., Any]) -> None:
     demand = {"annual_m3": 520_000, "grades": {"C30": 1}, "opens": "05:00", "closes": "21:00"}
-    whole, part = (loads(scenario(orders=[], starts=datetime(2026, 5, 11, h), lasts=f"{n}h", demand=demand), DESIGN) for h, n in ((0, 24), (13, 8)))
+    whole, part = (
+        loads(scenario(orders=[], starts=datetime(2026, 5, 11, h), lasts=f"{n}h", demand=demand), DESIGN) for h, n in ((0, 24), (13, 8))
+    )
     assert len(part) == pytest.approx(len(whole) / 2, rel=0.2) and all(0 <= x.due_tick < 8 * 360_000 for x in part)
 
 

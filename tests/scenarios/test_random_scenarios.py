@@ -36,11 +36,18 @@ def fault_plans(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=40)
 @given(orders=orders, plans=st.lists(fault_plans(), max_size=5), seed=st.integers(0, 2**31 - 1))
 @example(orders=[{"site": "S", "grade": "C30", "volume_m3": 6, "start": "06:00"}], plans=[], seed=0)
-def test_no_mass_is_lost_and_the_run_ends(scenario: Callable[..., Any], orders: list[dict[str, Any]], plans: list[dict[str, Any]], seed: int) -> None:
+def test_no_mass_is_lost_and_the_run_ends(
+    scenario: Callable[..., Any], orders: list[dict[str, Any]], plans: list[dict[str, Any]], seed: int
+) -> None:
     sim = Simulation(scenario(orders=orders, faults=plans, seed=seed, fidelity="batch"))
     outcome = sim.run()
     state = sim.plant.state
-    assert outcome["state"] == "complete" and outcome["sim_seconds"] == 5400 and outcome["ledger_residual"] <= 1e-9 and outcome["bad_writes"] == 0
+    assert (
+        outcome["state"] == "complete"
+        and outcome["sim_seconds"] == 5400
+        and outcome["ledger_residual"] <= 1e-9
+        and outcome["bad_writes"] == 0
+    )
     for array in sim.plant.arrays():
         for part in [array[f] for f in array.dtype.names] if array.dtype.names else [array]:
             assert np.isfinite(part).all()

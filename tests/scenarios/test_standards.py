@@ -12,7 +12,15 @@ from scenarios.schema import load_scenario
 
 ONE_BATCH = {"cement": 0.02, "fly_ash": 0.02, "slag": 0.02, "sand": 0.03, "manufactured_sand": 0.03, "stone_5_10": 0.03, "stone_10_25": 0.03, "water": 0.01,
              "slurry_water": 0.01, "admixture": 0.01}  # fmt: skip
-ONE_LOAD = ONE_BATCH | {"cement": 0.01, "fly_ash": 0.01, "slag": 0.01, "sand": 0.02, "manufactured_sand": 0.02, "stone_5_10": 0.02, "stone_10_25": 0.02}
+ONE_LOAD = ONE_BATCH | {
+    "cement": 0.01,
+    "fly_ash": 0.01,
+    "slag": 0.01,
+    "sand": 0.02,
+    "manufactured_sand": 0.02,
+    "stone_5_10": 0.02,
+    "stone_10_25": 0.02,
+}
 DESIGNS = ["hzs120", "hzs180", "twin-hzs240"]
 
 
@@ -66,7 +74,9 @@ def test_concrete_comes_out_as_the_recipe_says(busy: Any) -> None:
     recipe = busy.sim.plant.design.recipe("C30").kg_m3
     wanted = (recipe["water"] + recipe["slurry_water"]) / (recipe["cement"] + recipe["fly_ash"] + recipe["slag"])
     assert made.water_binder.mean() == pytest.approx(wanted, abs=0.02) and made.water_binder.std() < 0.02
-    assert made.homogeneity.min() > 0.99 and made.volume_m3.mean() == pytest.approx(busy.sim.plant.design.lines["Line1"].mixer.rated_m3, rel=0.02)
+    assert made.homogeneity.min() > 0.99 and made.volume_m3.mean() == pytest.approx(
+        busy.sim.plant.design.lines["Line1"].mixer.rated_m3, rel=0.02
+    )
     assert made.strength_28d_mpa.mean() > 30
 
 

@@ -85,7 +85,9 @@ def test_closing_twice_changes_nothing(scenario: Callable[..., Any], tmp_path: P
 
 
 @pytest.mark.parametrize(("error", "state"), [(RuntimeError, "failed"), (KeyboardInterrupt, "cut")])
-def test_an_error_inside_closes_the_run_and_says_so(scenario: Callable[..., Any], tmp_path: Path, error: type[BaseException], state: str) -> None:
+def test_an_error_inside_closes_the_run_and_says_so(
+    scenario: Callable[..., Any], tmp_path: Path, error: type[BaseException], state: str
+) -> None:
     with pytest.raises(error), Simulation(scenario(), out=tmp_path / "run", until_s=120) as sim:
         sim.advance(60)
         raise error

@@ -96,7 +96,9 @@ FIGURES = [
 
 
 def test_the_walk_finds_every_machine():
-    assert {"Silo", "AggregateBin", "Tank", "Weigher", "Gate", "Screw", "Valve", "Pump", "Belt", "Hopper", "Mixer", "Station"} <= set(MODELS)
+    assert {"Silo", "AggregateBin", "Tank", "Weigher", "Gate", "Screw", "Valve", "Pump", "Belt", "Hopper", "Mixer", "Station"} <= set(
+        MODELS
+    )
     assert len(FIGURES) > 80
 
 

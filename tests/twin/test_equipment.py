@@ -153,7 +153,11 @@ def test_aerated_cement_flows_faster(new_rig):
 
 
 def test_an_empty_bin_gives_nothing(rig):
-    rig.put("Bin.Sand1", sand=-float(rig.state.ledger.stock[rig.holder("Bin.Sand1"), 3]), water=-float(rig.state.ledger.stock[rig.holder("Bin.Sand1"), 5]))
+    rig.put(
+        "Bin.Sand1",
+        sand=-float(rig.state.ledger.stock[rig.holder("Bin.Sand1"), 3]),
+        water=-float(rig.state.ledger.stock[rig.holder("Bin.Sand1"), 5]),
+    )
     rig["Feeder.Sand1.Coarse"] = 1
     rig.play(3)
     assert dosed(rig) == 0 and rig.kg("Bin.Sand1") == 0

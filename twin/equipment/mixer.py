@@ -157,6 +157,8 @@ def step(m: Any, p: Any, run: float, door: float, power: float, dt_s: float) -> 
 @njit
 def turn(m: Any, p: Any, dt_s: float) -> None:
     """Power, energy, thermal protection, and four times a second the properties of the charge."""
+    if p.io[m.tag + RESET] > 0.5 and m.over_s <= 0.0:
+        m.tripped = 0.0
     if m.speed == 0.0 and m.mass_kg <= 0.0:
         m.power_kw, m.over_s = 0.0, 0.0
         return
@@ -173,8 +175,6 @@ def turn(m: Any, p: Any, dt_s: float) -> None:
     m.over_s = m.over_s + dt_s if m.power_kw > m.overload_kw else max(m.over_s - dt_s, 0.0)
     if m.over_s > m.overload_s:
         m.tripped = 1.0
-    if p.io[m.tag + RESET] > 0.5 and m.over_s <= 0.0:
-        m.tripped = 0.0
 
 
 @njit

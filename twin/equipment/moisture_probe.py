@@ -24,7 +24,9 @@ class MoistureProbe(Part):
 
 # --- what state it has --------------------------------------------------------------------------------
 
-DTYPE = np.dtype([("tag", "i8"), ("key", "i8"), ("line", "i8"), ("bin", "i8"), ("accuracy", "f8"), ("shown", "f8"), ("offset", "f8"), ("freeze", "f8")])
+DTYPE = np.dtype(
+    [("tag", "i8"), ("key", "i8"), ("line", "i8"), ("bin", "i8"), ("accuracy", "f8"), ("shown", "f8"), ("offset", "f8"), ("freeze", "f8")]
+)
 
 # --- what it shows ------------------------------------------------------------------------------------
 
