@@ -61,7 +61,7 @@ DOSER = np.dtype(
         ("t_recorded", "i8"), ("t_records", "i8"), ("t_disposition", "i8"), ("t_redoses", "i8"), ("t_over", "i8"), ("t_no_flow", "i8"), ("t_unsteady", "i8"), ("t_failure", "i8"),
         ("capacity_kg", "f8"), ("division_kg", "f8"),
         ("phase", "i8"), ("since", "i8"), ("batch", "i8"), ("done", "i8"), ("ingredient", "i8"), ("feeder", "i8"), ("records", "i8"), ("redoses", "i8"),
-        ("tare_kg", "f8"), ("target_kg", "f8"), ("sum_kg", "f8"), ("readings", "i8"), ("seen_kg", "f8"), ("seen_at", "i8"), ("fine_from", "i8"), ("blind_kg", "f8"), ("fed_at", "i8"),
+        ("tare_kg", "f8"), ("target_kg", "f8"), ("sum_kg", "f8"), ("readings", "i8"), ("seen_kg", "f8"), ("seen_at", "i8"), ("fine_from", "i8"), ("blind_kg", "f8"), ("fed_at", "i8"), ("fed_kg_s", "f8"),
         ("cut", "i8"), ("jog_ticks", "i8"), ("low_since", "i8"), ("allow", "i8"), ("learn", "i8"), ("next", "i8"),
     ]
 )  # fmt: skip
@@ -245,15 +245,16 @@ def watch_flow(d: Any, c: Any, io: Any, f: Any, net: float, now: int) -> None:
         io[f.aid], io[d.t_no_flow] = 0.0, 0.0
         return
     # Fed with an open gate from a stocked source while the scale shows nothing: it may be the scale that is blind.
-    if io[f.closed] < 0.5 and io[f.level] > 1.0 and io[f.fine] > 0.5:
-        d.blind_kg += (f.rated_kg_s if io[f.coarse] > 0.5 else f.fine_kg_s) * (now - d.fed_at) / SECOND
-    d.fed_at = now
+    if io[f.closed] < 0.5 and io[f.level] > 1.0:
+        d.blind_kg += d.fed_kg_s * (now - d.fed_at) / SECOND
+    d.fed_at, d.fed_kg_s = now, f.rated_kg_s if d.phase == COARSE else f.fine_kg_s
     if c.lines[d.line].confirmed:
         d.blind_kg = 0.0
     worst_kg = net + d.blind_kg
     if worst_kg > d.capacity_kg:  # only short fine pulses now, to see whether it flows again; at last none
         pulse = (now - d.seen_at) % PROBE_TICKS < SECOND and worst_kg < 1.15 * d.capacity_kg
         io[f.coarse], io[f.fine], io[f.aid], io[d.t_no_flow] = 0.0, 1.0 if pulse else 0.0, 1.0, 1.0
+        d.fed_kg_s = f.fine_kg_s if pulse else 0.0
         return
     idle = now - d.seen_at
     if idle > NO_FLOW_TICKS:
