@@ -99,7 +99,7 @@ class Simulation:
             raise BatchtwinError("E401", problem=f"a run of {lasts:g} s", mend="give more than 0 s and at most 400 days")
         self.end_tick = ticks(lasts)
         self.plant = Plant(self.design, self.seed)
-        self._ledger: list[pa.Table] = []
+        self._moved: list[tables.Moved] = []
         self._events: list[tuple[int, str, str, float, str]] = []
         self._wishes: deque[Command] = deque()
         self.engine = Engine(self.plant, self.seed, self._note)
@@ -284,7 +284,7 @@ class Simulation:
         """SimPy process: a row of the ledger table for each link that carried something in the interval."""
         while True:
             yield self.engine.wait(LEDGER_S[self.fidelity])
-            self._ledger.append(tables.ledger_rows(self.plant, self.tick))
+            self._moved.append(tables.take_moved(self.plant, self.tick))
 
     def _note(self, kind: str, name: str, value: float, text: str) -> None:
         self._events.append((self.engine.now, kind, name, value, text))
@@ -295,10 +295,10 @@ class Simulation:
         new["events"] = pa.concat_tables([new["events"], tables.events(self._events)]).sort_by("time_s")
         self._events.clear()
         if self._closed is not None:
-            self._ledger.append(tables.ledger_rows(self.plant, self.tick))
-        if self._ledger:
-            new["ledger"] = pa.concat_tables(self._ledger)
-            self._ledger.clear()
+            self._moved.append(tables.take_moved(self.plant, self.tick))
+        if self._moved:
+            new["ledger"] = tables.ledger_rows(self.plant, self._moved)
+            self._moved.clear()
         new["lots"] = tables.rows(tables.LOT, self.purchasing.lots)
         self.purchasing.lots.clear()
         finished = self.fleet.finished(everything=self._closed is not None)

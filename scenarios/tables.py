@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -174,9 +177,14 @@ def strengths(kg: Any, volume_m3: Any, tick: Any, seed: int, per: Any, strength:
             formula[i] = jgj55_strength_mpa(per[5] / binder, jgj55_binder_strength_mpa(per[CEMENT], per[SLAG], per[FLY_ASH]))
 
 
-def names(index: NDArray[Any], values: tuple[str, ...] | list[str]) -> pa.DictionaryArray:
+def names(index: NDArray[Any], values: Sequence[str]) -> pa.DictionaryArray:
     """Numbers as names, dictionary encoded."""
-    return pa.DictionaryArray.from_arrays(pa.array(np.asarray(index, dtype=np.int32)), pa.array(values, pa.string()))
+    return pa.DictionaryArray.from_arrays(pa.array(np.asarray(index, dtype=np.int32)), _strings(tuple(values)))
+
+
+@lru_cache(maxsize=64)
+def _strings(values: tuple[str, ...]) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
 def events(rows: list[tuple[int, str, str, float, str]]) -> pa.Table:
@@ -186,15 +194,32 @@ def events(rows: list[tuple[int, str, str, float, str]]) -> pa.Table:
                      "value": pa.array(value, pa.float64()), "text": pa.array(text, pa.string())})  # fmt: skip
 
 
-def ledger_rows(plant: Plant, tick: int) -> pa.Table:
-    """What moved along each link since the last call; the sums are set back to zero."""
+@dataclass(slots=True)
+class Moved:
+    """What moved along the ledger's links in one interval, kept as plain arrays until the tables are written."""
+
+    tick: int
+    link: NDArray[np.int64]
+    species: NDArray[np.int64]
+    kg: NDArray[np.float64]
+
+
+def take_moved(plant: Plant, tick: int) -> Moved:
+    """Take what moved since the last call; the ledger's sums are set back to zero."""
     moved = plant.state.ledger.moved
     link, species = np.nonzero(moved)
-    ends = plant.state.ledger.ends[link]
-    table = pa.table({"time_s": np.full(len(link), tick / TICKS_PER_S), "source": names(ends[:, 0], plant.holders), "target": names(ends[:, 1], plant.holders),
-                      "species": names(species, SPECIES), "kg": moved[link, species]})  # fmt: skip
+    kg = moved[link, species]
     moved[:] = 0.0
-    return table
+    return Moved(tick, link, species, kg)
+
+
+def ledger_rows(plant: Plant, moved: list[Moved]) -> pa.Table:
+    """A row for each link and species that moved in an interval."""
+    time_s = np.repeat([m.tick / TICKS_PER_S for m in moved], [len(m.kg) for m in moved])
+    ends = plant.state.ledger.ends[np.concatenate([m.link for m in moved])]
+    species = np.concatenate([m.species for m in moved])
+    return pa.table({"time_s": time_s, "source": names(ends[:, 0], plant.holders), "target": names(ends[:, 1], plant.holders),
+                     "species": names(species, SPECIES), "kg": np.concatenate([m.kg for m in moved])})  # fmt: skip
 
 
 TICKET = pa.schema([
