@@ -39,7 +39,6 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
         What to look at: bits as `observe` gives them.
     """
     site = p.site[0]
-    stored = site.tick
     while site.tick < until:
         now = site.tick
         ticks = until - now
@@ -54,15 +53,14 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
         plant.carry(p, ticks * TICK_S)
         site.tick = now + ticks
         plant.sense_line(p)
-        if site.tick - stored >= STORES_TICKS or site.tick >= until:
-            plant.slow(p, (site.tick - stored) * TICK_S)
-            stored = site.tick
+        if site.tick - site.stored >= STORES_TICKS or site.tick >= until:
+            plant.slow(p, (site.tick - site.stored) * TICK_S)
+            site.stored = site.tick
             plant.sense_stores(p)
             for k in range(c.stores.shape[0]):
                 stores.scan(c.stores[k], p.io)
         look = observe(p, log)
         if look:
-            plant.slow(p, (site.tick - stored) * TICK_S)
             return look
     return 0
 

@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "bay": (bay, "bays"),
 }
 
-SITE = np.dtype([("seed", "i8"), ("tick", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8")])
+SITE = np.dtype([("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8")])
 
 
 class State(NamedTuple):
@@ -92,7 +92,7 @@ class Plant:
         arrays = {field: site.arrays(kind, module.DTYPE) for kind, (module, field) in KINDS.items()}
         _join_feeders(site, arrays)
         self.state = State(
-            site=np.array([(seed, 0, 20.0, 0.0)], dtype=SITE), io=self.image.values, ledger=ledger, ring=site.ring(),
+            site=np.array([(seed, 0, 0, 20.0, 0.0)], dtype=SITE), io=self.image.values, ledger=ledger, ring=site.ring(),
             belt_feed=np.zeros((len(arrays["belts"]), N_SPECIES)), scratch=np.zeros((2, N_SPECIES)),
             temperature_c=np.full(N_SPECIES, 20.0), **arrays,
         )  # fmt: skip

@@ -33,6 +33,18 @@ def test_another_seed_gives_another_run(play: Callable[..., Any], troubled: Any,
     assert one.df("deliveries").left_s.tolist() != two.df("deliveries").left_s.tolist()
 
 
+@pytest.mark.parametrize("fidelity", ["scan", "batch"])
+def test_how_often_it_is_written_to_disk_changes_nothing(
+    play: Callable[..., Any], troubled: Any, fidelity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = play(troubled, fidelity=fidelity)
+    monkeypatch.setattr("scenarios.store.FLUSH_S", -1.0)  # always due
+    two = play(troubled, fidelity=fidelity, again=True)
+    assert one.outcome["state_hash"] == two.outcome["state_hash"]
+    for table in TABLES:
+        assert one.run.table(table).equals(two.run.table(table)), table
+
+
 def test_another_process_finds_the_same_bits(play: Callable[..., Any], troubled: Any) -> None:
     script = (
         "import sys; from scenarios.schema import Scenario; from scenarios.simulation import Simulation\n"
