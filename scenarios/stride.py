@@ -60,7 +60,8 @@ def of_doser(d: Any, c: Any, p: Any, w: Any, now: int) -> int:
         f, fast = c.feeders[d.feeder], 1.0 + 3.0 * p.feeders[d.feeder].sigma
         to_go = d.target_kg - (w.shown_kg - d.tare_kg)
         # When the stream first lands its impact makes the scale jump ahead by what flows in its time of fall.
-        lands_s = 0.8 if since < 150 else 0.3
+        # Later, coarse feed may be cut a scan early or late, for fine feed makes up for it; the cut-off of fine feed may not.
+        lands_s = 0.8 if since < 150 else 0.1 if d.phase == dosing.COARSE else 0.3
         if d.phase == dosing.COARSE:
             return min(scans((to_go - f.lead_kg) / (fast * f.rated_kg_s) - lands_s), 3 * TICKS_PER_S)
         inhibit = d.fine_from + dosing.INHIBIT_TICKS - now if d.fine_from > 0 else 0

@@ -46,7 +46,7 @@ class Purchasing:
         delivered: lots so far.
     """
 
-    CHECK_S = 600.0
+    CHECK_S = 900.0
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
