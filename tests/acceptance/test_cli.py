@@ -238,6 +238,13 @@ def test_a_mistake_in_a_design_names_place_and_mend(tmp_path: Path, change: tupl
         assert f"error: mine.yaml:{line}: " in said
 
 
+def test_a_part_that_stands_twice_is_refused_instead_of_the_first_being_forgotten(tmp_path: Path) -> None:
+    name = edited(DESIGN, tmp_path / "mine.yaml", ("      Cement2: {material", "      Cement1: {material"))
+    said = refused(tmp_path, "check", name)
+    line = [n for n, text in enumerate((tmp_path / name).read_text().splitlines(), 1) if text.startswith("      Cement1: {material")][1]
+    assert f"mine.yaml:{line}: Cement1: stands twice; keep one of them" in said
+
+
 def test_all_mistakes_of_a_design_are_told_at_once(tmp_path: Path) -> None:
     name = edited(
         DESIGN,

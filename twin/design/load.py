@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -72,7 +72,29 @@ def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], yaml.Node]:
         raise BatchtwinError("E103", path=path, problem=f"{line}{getattr(error, 'problem', None) or 'not YAML'}") from None
     if not isinstance(data, dict):
         raise BatchtwinError("E105", path=path, kind=kind)
+    double = next(_doubles(node, set()), None)
+    if double is not None:
+        where = f"{path}:{double.start_mark.line + 1}: {double.value}"
+        raise BatchtwinError("E101", where=where, problem="stands twice", mend="keep one of them")
     return data, node
+
+
+def _doubles(node: yaml.Node, seen: set[int]) -> Iterator[yaml.ScalarNode]:
+    """Keys that stand twice in one mapping; YAML itself would silently take the last."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        keys: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in keys:
+                    yield key
+                keys.add(key.value)
+            yield from _doubles(value, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _doubles(item, seen)
 
 
 def line_of(node: yaml.Node | None, place: Iterable[str | int]) -> int:
