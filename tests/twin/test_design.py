@@ -124,7 +124,7 @@ def test_no_number_has_a_default_without_a_source():
 # --- recipes ------------------------------------------------------------------------------------------
 
 # JGJ 55-2011 Table 4.0.2: standard deviation by class; Table 5.1.3: influence of the additions in the standard recipes.
-SIGMA = {"C15": 4, "C20": 4, "C25": 5, "C30": 5, "C35": 5, "C40": 5, "C50": 6, "C60": 6}
+SIGMA = {"C15": 4, "C20": 4, "C25": 5, "C30": 5, "C35": 5, "C40": 5, "C50": 6}
 INFLUENCE = {"C15": 0.80, "C20": 0.82, "C25": 0.83, "C30": 0.84, "C35": 0.85, "C40": 0.87, "C50": 0.92}
 
 
