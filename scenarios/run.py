@@ -95,5 +95,13 @@ def open_run(path: str | Path) -> Run:
 
     Raises:
         BatchtwinError: E201 when the folder is no run.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> from scenarios.simulation import Simulation
+        >>> folder = mkdtemp()
+        >>> _ = Simulation("working-day", until_s=5, out=folder).run()
+        >>> open_run(folder).sql("SELECT count(*) AS seconds, max(time_s) AS last FROM tags").to_pylist()
+        [{'seconds': 5, 'last': 5.0}]
     """
     return Run(path)

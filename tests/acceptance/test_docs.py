@@ -28,8 +28,8 @@ FENCE = re.compile(r"^```(\w+)( no-test)?[^\n]*\n(.*?)^```$", re.MULTILINE | re.
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CHECKER = doctest.OutputChecker()
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-NAMED = ("twin.tags", "twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation")
-WITH_EXAMPLES = ("twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation")
+NAMED = ("twin.tags", "twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation", "scenarios.run")
+WITH_EXAMPLES = ("twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation", "scenarios.run")
 
 
 class Block(NamedTuple):
