@@ -27,7 +27,7 @@ LINE = np.dtype(
     [
         # tags
         ("heartbeat", "i8"), ("horn", "i8"), ("mode", "i8"), ("t_start", "i8"), ("t_stop", "i8"), ("t_hold", "i8"), ("t_abort", "i8"), ("t_confirm", "i8"),
-        ("estop", "i8"), ("link_ok", "i8"), ("remote", "i8"), ("t_state", "i8"), ("t_safe", "i8"), ("t_link_lost", "i8"), ("t_motor", "i8"), ("t_gate", "i8"),
+        ("estop", "i8"), ("link_ok", "i8"), ("t_state", "i8"), ("t_safe", "i8"), ("t_link_lost", "i8"), ("t_motor", "i8"), ("t_gate", "i8"),
         ("order", "i8"), ("for_truck", "i8"), ("volume", "i8"), ("mix_time", "i8"), ("t_accepted", "i8"), ("t_done", "i8"), ("t_batches", "i8"),
         ("present", "i8"), ("truck", "i8"), ("belt_run", "i8"), ("belt_running", "i8"), ("wait_open", "i8"), ("wait_closed", "i8"), ("wait_empty", "i8"),
         ("out_open", "i8"), ("out_closed", "i8"), ("out_empty", "i8"), ("mixer_run", "i8"), ("door", "i8"), ("mixer_running", "i8"), ("power", "i8"),
@@ -53,7 +53,7 @@ def memory(table: TagTable, line: str, dosers: tuple[int, int], ingredients: tup
     """Memory of one line's program."""
     names = {
         "Station": {"heartbeat": "Heartbeat", "horn": "Horn", "mode": "Mode", "t_start": "Start", "t_stop": "Stop", "t_hold": "Hold", "t_abort": "Abort",
-                    "t_confirm": "Confirm", "estop": "EStop", "link_ok": "LinkOk", "remote": "Remote", "t_state": "State", "t_safe": "Safe", "t_link_lost": "LinkLost",
+                    "t_confirm": "Confirm", "estop": "EStop", "link_ok": "LinkOk", "t_state": "State", "t_safe": "Safe", "t_link_lost": "LinkLost",
                     "t_motor": "MotorFailure", "t_gate": "GateFailure"},
         "Bay": {"order": "Order", "for_truck": "ForTruck", "volume": "Volume", "mix_time": "MixTime", "t_accepted": "Accepted", "t_done": "Done",
                 "t_batches": "Batches", "present": "TruckPresent", "truck": "Truck"},

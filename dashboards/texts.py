@@ -74,6 +74,3 @@ def plant_words() -> dict[str, Text]:
         words |= {tag.name: Text(tag.en, tag.zh) for tag in module.TAGS if tag.alarm}
         words |= {fault.name: Text(f"{fault.name}: {fault.en}", f"{fault.name}：{fault.zh}") for fault in module.FAULTS}
     return words
-
-
-UNVERIFIED = Text("unverified", "未核实")

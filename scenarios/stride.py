@@ -47,9 +47,9 @@ def of_doser(d: Any, c: Any, p: Any, w: Any, now: int) -> int:
     if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
         return SWITCH_TICKS - since
     if d.phase == dosing.SETTLING:
-        return max(dosing.SETTLE_TICKS - (now - d.since), SCAN_TICKS)
+        return max(dosing.SETTLE_TICKS - since, SCAN_TICKS)
     if d.phase == dosing.JOG:
-        return max(d.jog_ticks - (now - d.since), SCAN_TICKS)
+        return max(d.jog_ticks - since, SCAN_TICKS)
     if d.phase == dosing.DISCHARGING:
         if not d.allow:
             return LONGEST
@@ -89,11 +89,6 @@ def until_weighed(d: Any, c: Any, p: Any, w: Any, now: int) -> int:
         return soon + dosing.INHIBIT_TICKS + dosing.SETTLE_TICKS
     if d.phase == dosing.FINE or d.phase == dosing.JOG:
         return soon + dosing.SETTLE_TICKS
-    since = now - d.since
-    if since <= 0 and d.phase != dosing.SETTLING:
-        return SCAN_TICKS  # a new phase gives its commands at its first scan
-    if since < SWITCH_TICKS and (d.phase == dosing.SETTLING or d.phase == dosing.FINE):
-        return SWITCH_TICKS - since
     if d.phase == dosing.SETTLING:
         return max(dosing.SETTLE_TICKS + (dosing.AVERAGE_SCANS - 1) * SCAN_TICKS - (now - d.since), SCAN_TICKS)
     return dosing.SETTLE_TICKS if d.phase != dosing.HELD else TICKS_PER_S

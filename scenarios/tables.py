@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log
 from twin.clock import TICKS_PER_S
+from twin.equipment.weigher import DISPOSITIONS
 from twin.jit import njit
 from twin.kernels.random import normal
 from twin.kernels.strength import WITHIN_TEST_COV, jgj55_binder_strength_mpa, jgj55_strength_mpa, strength_mpa
 from twin.ledger import CEMENT, FLY_ASH, N_SPECIES, SLAG, SPECIES
 from twin.plant import Plant
 
-# Tolerance of one weighing, share of target (GB/T 14902-2012 7.3 table; recalled, high certainty).
+# Tolerance of one weighing, share of target (GB/T 14902-2012 7.3 table; recalled, high certainty). Not the controller's
+# own figure: whoever judges does not ask the judged.
 TOLERANCE = {
     "cement": 0.02,
     "fly_ash": 0.02,
@@ -30,7 +32,6 @@ TOLERANCE = {
     "slurry_water": 0.01,
     "admixture": 0.01,
 }
-DISPOSITIONS = ("within", "re-dosed", "accepted", "accepted-late")
 
 
 class Tables:

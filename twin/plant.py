@@ -174,10 +174,10 @@ def _place_line(site: Site, design: Design, number: int, name: str, line: Line) 
         weigher.build(site, number, weigher_name, w, holder(target), target, number if to_belt else -1, -1 if to_belt else number)
     conveyor.build(site, number, f"{name}.Belt", line.belt, first_hopper, holder(waiting), waiting)
     hopper.build(site, number, waiting, line.waiting_hopper, holder(drum), drum, mixer=number)
-    mixing = mixer.build(site, number, drum, line.mixer, first_hopper + 1, holder(below), below)
+    mixer.build(site, number, drum, line.mixer, first_hopper + 1, holder(below), below)
     hopper.build(site, number, below, line.discharge_hopper, holder("ground"), f"{name}.Bay", bay=number)
     bay.build(site, number, f"{name}.Bay", holder(below), line.materials())
-    station.build(site, f"{name}.Station", line.station, mixing)
+    station.build(site, f"{name}.Station", line.station)
 
 
 def _place_trucks(site: Site, design: Design, trucks: list[int]) -> None:

@@ -34,7 +34,7 @@ class AggregateBin(Part):
 DTYPE = np.dtype(
     [
         ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("yard", "i8"), ("fill", "i8"), ("spill", "i8"), ("species", "i8"), ("seen_tag", "i8"),
-        ("capacity_kg", "f8"), ("yard_kg", "f8"), ("feed_kg_s", "f8"), ("noise", "f8"), ("flow", "f8"), ("shown", "f8"), ("lab_moisture", "f8"),
+        ("capacity_kg", "f8"), ("yard_kg", "f8"), ("feed_kg_s", "f8"), ("noise", "f8"), ("flow", "f8"), ("shown", "f8"),
         ("empty", "f8"), ("level_offset", "f8"), ("level_freeze", "f8"),
     ]
 )  # fmt: skip

@@ -33,7 +33,7 @@ DTYPE = np.dtype(
     [
         ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("hopper", "i8"),
         ("slot0", "i8"), ("slots", "i8"), ("head", "i8"), ("phase", "f8"), ("slot_m", "f8"), ("speed_m_s", "f8"),
-        ("start_rate_s", "f8"), ("slot_kg", "f8"), ("power_kw", "f8"), ("speed", "f8"), ("carried_kg", "f8"), ("running", "f8"),
+        ("start_rate_s", "f8"), ("slot_kg", "f8"), ("power_kw", "f8"), ("speed", "f8"), ("carried_kg", "f8"),
         ("slip", "f8"), ("trip", "f8"), ("speed_switch", "f8"),
     ]
 )  # fmt: skip

@@ -80,7 +80,7 @@ DTYPE = np.dtype(
         ("full_kg", "f8"), ("powder", "i8"), ("driven", "i8"), ("sigma", "f8"), ("tau_s", "f8"), ("arching_chance", "f8"),
         ("slot0", "i8"), ("slots", "i8"), ("head", "i8"), ("phase", "f8"), ("slot_s", "f8"), ("s0", "i8"), ("s1", "i8"),
         ("impact_s", "f8"), ("opening", "f8"), ("accepted", "f8"), ("wait_s", "f8"), ("x", "f8"),
-        ("airborne_kg", "f8"), ("arched", "f8"), ("doses", "i8"),
+        ("airborne_kg", "f8"), ("arched", "f8"),
         ("stuck", "f8"), ("leak", "f8"), ("arching", "f8"), ("closed_switch", "f8"),
     ]
 )  # fmt: skip
@@ -194,7 +194,6 @@ def step(f: Any, p: Any, permit: float, supply: float, dt_s: float) -> None:
 @njit
 def start_dose(f: Any, seed: int, tick: int) -> None:
     """At the start of a dose the material may have bridged since the last one."""
-    f.doses += 1
     if uniform(seed, f.key + 1, tick) < f.arching_chance:
         f.arched = 1.0
 

@@ -42,7 +42,7 @@ DTYPE = np.dtype(
         ("rated_kg", "f8"), ("full_kw", "f8"), ("idle_kw", "f8"), ("tau_s", "f8"), ("rate_kg_s", "f8"), ("knee_kg", "f8"),
         ("door_rate_s", "f8"), ("start_rate_s", "f8"), ("overload_kw", "f8"), ("overload_s", "f8"), ("life_m3", "f8"),
         ("fed_kg", "f8"), ("mass_kg", "f8"), ("unmixed", "f8"), ("speed", "f8"), ("door", "f8"), ("wear", "f8"), ("over_s", "f8"), ("tripped", "f8"),
-        ("slump_mm", "f8"), ("power_kw", "f8"), ("energy_kwh", "f8"), ("temp_c", "f8"), ("age_s", "f8"), ("property_s", "f8"),
+        ("slump_mm", "f8"), ("power_kw", "f8"), ("temp_c", "f8"), ("age_s", "f8"), ("property_s", "f8"),
         ("turning_s", "f8"), ("fine_extra", "f8"), ("stuck", "f8"), ("overload", "f8"), ("probe_dead", "f8"),
     ]
 )  # fmt: skip
@@ -170,7 +170,6 @@ def turn(m: Any, p: Any, dt_s: float) -> None:
         m.temp_c = blend_temperature_c(kg, p.temperature_c)
     fill = m.mass_kg / m.rated_kg
     m.power_kw = turning_power_kw(m.idle_kw, m.full_kw, fill, m.slump_mm, m.unmixed, m.wear, m.speed) * (1.0 + m.overload)
-    m.energy_kwh += m.power_kw * dt_s / 3600.0
     m.turning_s += m.speed * dt_s
     m.over_s = m.over_s + dt_s if m.power_kw > m.overload_kw else max(m.over_s - dt_s, 0.0)
     if m.over_s > m.overload_s:

@@ -21,7 +21,6 @@ class Silo(Part):
     material: str
     capacity_t: float = figure(..., "t", "100–300 t each, m.kl.net.cn/g76175894.html", gt=0, le=5000)
     initial_share: float = figure(0.7, "of capacity", "scenario start", ge=0, le=1)
-    cone_share: float = figure(0.1, "of capacity", "60° cone below a 4 m shell; engineering choice", recalled=True, ge=0, le=1)
     fill_kg_s: float = figure(18.0, "kg/s", "tanker 1.0–1.2 t/min", recalled=True, gt=0, le=200)
     fill_air_m3_s: float = figure(0.25, "m3/s", "tanker blower 900 m³/h; engineering choice", recalled=True, gt=0)
     surge_factor: float = figure(
@@ -46,7 +45,7 @@ DTYPE = np.dtype(
         ("capacity_kg", "f8"), ("fill_kg_s", "f8"), ("air_m3_s", "f8"), ("surge_factor", "f8"), ("surge_s", "f8"),
         ("resistance", "f8"), ("filter_pass", "f8"), ("dust_kg_kg", "f8"), ("relief_kpa", "f8"), ("noise", "f8"), ("aeration_s", "f8"),
         ("aerated", "f8"), ("connected", "f8"), ("surging_s", "f8"), ("pressure_kpa", "f8"), ("relief_open", "f8"), ("pinch", "f8"),
-        ("shown", "f8"), ("stock_kg", "f8"),
+        ("shown", "f8"),
         ("blinded", "f8"), ("blown_bag", "f8"), ("relief_stuck", "f8"), ("level_offset", "f8"), ("level_freeze", "f8"), ("pinch_stuck", "f8"),
     ]
 )  # fmt: skip

@@ -27,7 +27,7 @@ class Station(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("mixer_tag", "i8"), ("watchdog_s", "f8"), ("silent_s", "f8"), ("beat", "f8"), ("link_ok", "f8"), ("stopped", "f8"),
+        ("tag", "i8"), ("watchdog_s", "f8"), ("silent_s", "f8"), ("beat", "f8"), ("link_ok", "f8"), ("stopped", "f8"),
         ("gates", "f8"), ("belt", "f8"), ("run", "f8"), ("door", "f8"), ("supply", "f8"),
         ("estop", "f8"), ("local", "f8"), ("link_loss", "f8"), ("dip", "f8"),
     ]
@@ -75,12 +75,10 @@ FAULTS = (
 # --- how it is put in place ---------------------------------------------------------------------------
 
 
-def build(site: Site, name: str, cfg: Station, mixer: Equipment) -> Equipment:
+def build(site: Site, name: str, cfg: Station) -> Equipment:
     """Put the station of a line in place; one for each line, in line order."""
     machine = site.table.add(name, "station", TAGS, values={"Remote": 1.0, "LinkOk": 1.0, "Supply": 1.0, "Mode": 2.0})
-    site.place(
-        "station", name, tag=machine.first, mixer_tag=mixer.first, watchdog_s=cfg.watchdog_s, link_ok=1.0, supply=1.0, gates=1.0, belt=1.0
-    )
+    site.place("station", name, tag=machine.first, watchdog_s=cfg.watchdog_s, link_ok=1.0, supply=1.0, gates=1.0, belt=1.0)
     return machine
 
 

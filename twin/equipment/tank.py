@@ -29,7 +29,7 @@ class Tank(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("mains", "i8"), ("spill", "i8"), ("capacity_kg", "f8"), ("mains_kg_s", "f8"),
+        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("mains", "i8"), ("capacity_kg", "f8"), ("mains_kg_s", "f8"),
         ("filling", "f8"), ("float_stuck", "f8"), ("level_offset", "f8"),
     ]
 )  # fmt: skip
@@ -65,7 +65,7 @@ def build(site: Site, line: int, name: str, cfg: Tank) -> Equipment:
     source = "suppliers" if cfg.holds == "admixture" else "mains"
     site.place(
         "tank", name, tag=machine.first, line=line, holder=holder, mains=site.ledger.link(site.ledger.holder(source), holder),
-        spill=site.ledger.link(holder, site.ledger.holder("drain")), capacity_kg=cfg.capacity_t * 1000, mains_kg_s=cfg.mains_kg_s,
+        capacity_kg=cfg.capacity_t * 1000, mains_kg_s=cfg.mains_kg_s,
     )  # fmt: skip
     return machine
 
