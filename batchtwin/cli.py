@@ -44,6 +44,13 @@ class Fidelity(StrEnum):
     batch = "batch"
 
 
+class Inside(StrEnum):
+    """Who controls a served plant from inside."""
+
+    none = "none"
+    reference = "reference"
+
+
 class Format(StrEnum):
     """How a list is written."""
 
@@ -245,6 +252,92 @@ def warmup(lang: Lang = None) -> None:
         Simulation("working-day", until_s=5, fidelity="scan").run()
         Simulation("plant-year", until_s=5, fidelity="batch").run()
     print(f"kernels ready after {time.monotonic() - began:.1f} s, kept in {numba.config.CACHE_DIR}")  # type: ignore[attr-defined]
+
+
+Endpoint = Annotated[str, typer.Option(metavar="URL", help="OPC UA endpoint.")]
+UserName = Annotated[str, typer.Option("--user", help="Log in by this name; the password is asked for, or taken from BATCHTWIN_PASSWORD.")]
+ServerCertificate = Annotated[
+    Path | None, typer.Option("--server-certificate", help="Certificate of the server, when it is to be this one.")
+]
+
+
+@app.command(epilog=EXIT_CODES)
+def serve(
+    scenario: Annotated[str, typer.Argument(help="A packaged scenario or a YAML file.")],
+    design: Design = None,
+    endpoint: Endpoint = "opc.tcp://127.0.0.1:4840",
+    speed: Annotated[
+        str, typer.Option(metavar="1|10|max|lockstep", help="Times real time, as fast as possible, or scan by scan with the controllers.")
+    ] = "1",
+    controller: Annotated[
+        Inside, typer.Option(help="Who runs the plant: controllers outside, or the reference program inside.")
+    ] = Inside.none,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="No security and everybody an instructor; for a first trial, on loopback only.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run, new or empty; runs/SCENARIO-SEED-N when left out.")] = None,
+    record: Annotated[bool, typer.Option("--record/--no-record", help="Keep the run; history and verdicts need it.")] = True,
+    until: Annotated[str | None, typer.Option(metavar="T", help="The run lasts 90s, 10min, 1.5h, 2d, or until a time of day.")] = None,
+    operator: Annotated[
+        bool, typer.Option("--operator/--no-operator", help="A simulated operator starts the line and answers alarms.")
+    ] = True,
+    paused: Annotated[bool, typer.Option("--paused", help="Time stands still until a client calls Time.Start or Time.Step.")] = False,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long lock-step waits for a controller.")] = 10.0,
+    cases: Annotated[Path | None, typer.Option(help="Folder with acceptance cases of your own.")] = None,
+    lang: Lang = None,
+) -> None:
+    """Serve the plant over OPC UA, in real, accelerated or lock-step time, until Ctrl-C."""
+    from batchtwin import serving, show
+
+    outcome = serving.serve(
+        scenario, design, endpoint, speed, controller.value, insecure, seed, out, record, until, operator, paused, timeout, cases, language
+    )
+    show.summary(outcome, language)
+
+
+@app.command(epilog=EXIT_CODES)
+def control(
+    endpoint: Endpoint = "opc.tcp://127.0.0.1:4840",
+    lines: Annotated[list[str] | None, typer.Option("--line", help="Control this line only; may be given several times.")] = None,
+    user: UserName = "",
+    server_certificate: ServerCertificate = None,
+    once: Annotated[bool, typer.Option("--once", help="End with the run; else wait for the next one.")] = False,
+    lang: Lang = None,
+) -> None:
+    """Run the reference controller on a plant that 'batchtwin serve' serves, until Ctrl-C."""
+    from batchtwin import serving
+
+    print(f"{serving.control(endpoint, lines or [], user, server_certificate, once)} scans")
+
+
+@app.command(epilog=EXIT_CODES)
+def accept(
+    suite: Annotated[
+        list[str], typer.Argument(metavar="SUITE...", help="Cases by name, file or folder; 'standard' is all that are packaged.")
+    ],
+    endpoint: Endpoint = "opc.tcp://127.0.0.1:4840",
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as JUnit XML.")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the results as a page with rows and plots.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the cases' own.")] = None,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Wall time that one case may take.")] = 3600.0,
+    user: UserName = "",
+    server_certificate: ServerCertificate = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Play a suite of cases against the controller that is connected to a served plant; exit code 1 when one fails."""
+    from batchtwin import accepting
+
+    results = accepting.accept(
+        suite, endpoint, user, server_certificate, seed, timeout, lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    for target, write in ((junit, accepting.write_junit), (html, accepting.write_html)):
+        if target is not None:
+            write(results, target)
+    if as_json:
+        print(json.dumps([json.loads(r.to_json()) for r in results], indent=1, ensure_ascii=False))
+    raise typer.Exit(DONE if all(r.state == "passed" for r in results) else FAILED)
 
 
 def main() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator
@@ -27,11 +29,11 @@ from scenarios.store import RunWriter
 from twin import faults
 from twin.clock import TICKS_PER_S, ticks
 from twin.design.load import load_design
-from twin.design.schema import Design
+from twin.design.schema import Design, Recipe
 from twin.engine import ACTED, FULL, Engine
 from twin.equipment.delivery import Purchasing
-from twin.equipment.truck import Fleet
-from twin.errors import BatchtwinError
+from twin.equipment.truck import Fleet, Load
+from twin.errors import BatchtwinError, unknown
 from twin.image import Image
 from twin.plant import Plant
 from twin.version import VERSION
@@ -50,12 +52,16 @@ class Controller(Protocol):
 
 @dataclass(slots=True)
 class Command:
-    """A wish from outside, latched at the start of a scan and logged with its time."""
+    """A wish from outside, latched at the start of a scan and logged with its time.
+
+    `detail` holds the arguments of the method that made it, so that the run can be played again.
+    """
 
     kind: str
     name: str
     value: float
     text: str
+    detail: dict[str, Any]
     act: Callable[[], None]
 
 
@@ -101,6 +107,7 @@ class Simulation:
         self.plant = Plant(self.design, self.seed)
         self._moved: list[tables.Moved] = []
         self._events: list[tuple[int, str, str, float, str]] = []
+        self._commands: list[tuple[int, str, str]] = []
         self._wishes: deque[Command] = deque()
         self.engine = Engine(self.plant, self.seed, self._note)
         self._compose(controller, operator)
@@ -116,6 +123,7 @@ class Simulation:
         reference = ReferenceController(self.plant.table, species) if controller == "reference" else None
         self.controller: Controller | None = reference if controller == "reference" else controller  # type: ignore[assignment]
         self._memory = reference.memory if reference else None
+        self._operator = operator
         row_s = self.scenario.record_s or (1.0 if self.fidelity == "scan" else 60.0)
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(5.0, row_s), row_s)
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
@@ -136,7 +144,8 @@ class Simulation:
     def _info(self) -> dict[str, Any]:
         return {"version": VERSION, "scenario": self.scenario.model_dump(mode="json"), "design": self.design.model_dump(mode="json"),
                 "seed": self.seed, "fidelity": self.fidelity, "lasts_s": self.end_tick / TICKS_PER_S, "resolution": self._tables.resolution,
-                "started": datetime.now().astimezone().isoformat(timespec="seconds")}  # fmt: skip
+                "controller": "reference" if self._memory else "outside" if self.controller else "none", "operator": self._operator,
+                "recorded_from_s": self.tick / TICKS_PER_S, "started": datetime.now().astimezone().isoformat(timespec="seconds")}  # fmt: skip
 
     # --- looking --------------------------------------------------------------------------------------
 
@@ -182,7 +191,7 @@ class Simulation:
         def act() -> None:
             self.plant.state.io[index] = value
 
-        self._wishes.append(Command("write", name, float(value), by, act))
+        self._wishes.append(Command("write", name, float(value), by, {"name": name, "value": float(value), "by": by}, act))
 
     def inject(self, fault: str, target: str, severity: float | None = None, onset_s: float = 0.0, duration_s: float | None = None) -> None:
         """Let a fault of the catalogue befall a machine at the next scan.
@@ -199,12 +208,78 @@ class Simulation:
         """
         _, value = faults.resolve(self.plant, fault, target, severity)
         injected = faults.Injected(fault, target, value, onset_s, duration_s)
-        self._wishes.append(Command("inject", target, value, fault, lambda: faults.inject(self.engine, injected)))
+        detail = {"fault": fault, "target": target, "severity": value, "onset_s": onset_s, "duration_s": duration_s}
+        self._wishes.append(Command("inject", target, value, fault, detail, lambda: faults.inject(self.engine, injected)))
 
     def clear(self, fault: str, target: str) -> None:
         """End a fault at the next scan."""
         faults.resolve(self.plant, fault, target, None)
-        self._wishes.append(Command("clear", target, 0.0, fault, lambda: faults.clear(self.engine, fault, target)))
+        act = partial(faults.clear, self.engine, fault, target)
+        self._wishes.append(Command("clear", target, 0.0, fault, {"fault": fault, "target": target}, act))
+
+    def place_order(self, grade: str, volume_m3: float, site: str = "order", drive_s: float = 1500.0, pour_s: float = 900.0) -> int:
+        """Order concrete that is due at the next scan.
+
+        Args:
+            grade: recipe of the design, or one that `load_recipe` brought.
+            volume_m3: above 0, at most 10,000; it is cut into truckloads.
+            site: name of the order.
+            drive_s, pour_s: one way to the site and pouring there, means.
+
+        Returns:
+            Number of loads.
+
+        Raises:
+            BatchtwinError: unknown recipe, or a figure out of range.
+        """
+        if grade not in self.fleet.grades:
+            raise unknown("recipe", grade, self.fleet.grades)
+        for what, value, high in (("volume_m3", volume_m3, 1e4), ("drive_s", drive_s, 2e4), ("pour_s", pour_s, 2e4)):
+            if not 0 < value <= high:
+                raise BatchtwinError("E401", problem=f"{what} {value:g} is out of range", mend=f"give more than 0 and at most {high:g}")
+        capacity = self.design.fleet.capacity_m3
+        parts = [min(capacity, volume_m3 - k * capacity) for k in range(math.ceil(volume_m3 / capacity - 1e-9))]
+
+        def act() -> None:
+            self.fleet.add([Load(site, grade, part, self.tick, drive_s, pour_s) for part in parts])
+
+        detail = {"grade": grade, "volume_m3": volume_m3, "site": site, "drive_s": drive_s, "pour_s": pour_s}
+        self._wishes.append(Command("place_order", site, volume_m3, grade, detail, act))
+        return len(parts)
+
+    def load_recipe(self, recipe: Recipe) -> None:
+        """Bring a recipe that orders may name from now on; one of the same grade is replaced for loads posted later.
+
+        Raises:
+            BatchtwinError: a material that the plant does not have.
+        """
+        materials = set.intersection(*(set(line.materials()) for line in self.design.lines.values()))
+        for material in recipe.kg_m3:
+            if material not in materials:
+                raise unknown("material", material, materials)
+        self.fleet.grades.add(recipe.grade)
+        act = partial(self.fleet.learn, recipe)
+        self._wishes.append(Command("load_recipe", recipe.grade, recipe.strength_mpa, "", {"recipe": recipe.model_dump()}, act))
+
+    def took_outputs(self, tick: int, values: dict[str, float]) -> None:
+        """Keep what a controller outside wrote at a scan, so that the run can be played again without it."""
+        self._commands.append((tick, "outputs", json.dumps(values, separators=(",", ":"))))
+
+    def note(self, kind: str, name: str, value: float, text: str) -> None:
+        """Write a line into the event table that changes nothing in the plant: an acknowledged alarm, a lost controller."""
+        self._note(kind, name, value, text)
+
+    def record_to(self, folder: str | Path) -> None:
+        """Begin to record a run that was not recorded so far; its tables start now.
+
+        Raises:
+            BatchtwinError: when it is recorded already, or the folder cannot be used.
+        """
+        if self.writer:
+            raise BatchtwinError("E401", problem=f"the run is recorded to {self.writer.path} already", mend="nothing to do")
+        if self.tick:
+            self._collect()  # what was before is not of this record
+        self.writer = RunWriter(Path(folder), self._info())
 
     def advance(self, seconds: float) -> None:
         """Play on for some simulated seconds, at most to the end of the run."""
@@ -241,6 +316,7 @@ class Simulation:
         while self._wishes:
             wish = self._wishes.popleft()
             self._note("command", wish.name, wish.value, f"{wish.kind} {wish.text}")
+            self._commands.append((self.tick, wish.kind, json.dumps(wish.detail, separators=(",", ":"))))
             wish.act()
 
     def _drive_scan(self, until: int) -> int:
@@ -294,6 +370,9 @@ class Simulation:
         new = self._tables.drain(self._log)
         new["events"] = pa.concat_tables([new["events"], tables.events(self._events)]).sort_by("time_s")
         self._events.clear()
+        if self._commands:
+            new["commands"] = tables.commands(self._commands)
+            self._commands.clear()
         if self._closed is not None:
             self._moved.append(tables.take_moved(self.plant, self.tick))
         if self._moved:
@@ -306,6 +385,17 @@ class Simulation:
         if self.writer:
             for name, rows in new.items():
                 self.writer.append(name, rows)
+
+    def gather(self) -> None:
+        """Bring everything played so far to the run's writer, which keeps the newest rows at hand."""
+        if self._closed is None:
+            self._collect()
+
+    def flush(self) -> None:
+        """Bring everything played so far to the run's folder."""
+        self._collect()
+        if self.writer:
+            self.writer.flush(wait=True)
 
     def outcome(self, state: str) -> dict[str, Any]:
         """The closing figures of a run; `m3` as ordered and delivered to the gate, `ledger_residual` relative."""

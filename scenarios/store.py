@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scenarios.recent import Recent
 from twin.errors import BatchtwinError
 
 FLUSH_S = 3.0  # wall seconds between flushes; what a kill can lose, and a little for the write
@@ -39,6 +40,9 @@ class RunWriter:
         path: folder of the run; made here, must be new or empty.
         info: content of `run.json`.
 
+    Attributes:
+        recent: keeps the newest rows of the tags table at hand; None for a run that nobody asks while it goes on.
+
     Raises:
         BatchtwinError: E202 when the folder is in use, E203 when it cannot be written.
     """
@@ -55,6 +59,7 @@ class RunWriter:
             write_json(path / "run.json", self.info)
         except OSError as error:
             raise BatchtwinError("E203", path=path, problem=error.strerror or "not writable") from None
+        self.recent: Recent | None = None
         self._buffer: dict[str, list[pa.Table]] = {}
         self._parts: dict[str, int] = {}
         self._schemas: dict[str, pa.Schema] = {}
@@ -69,6 +74,8 @@ class RunWriter:
         if rows.num_rows:
             self._buffer.setdefault(table, []).append(rows)
             self._bytes += rows.nbytes
+            if table == "tags" and self.recent:
+                self.recent.add(rows)
         if self._bytes > FLUSH_BYTES:
             self.flush()
 
@@ -86,6 +93,8 @@ class RunWriter:
         self._bytes = 0
         for table, rows in self._buffer.items():
             number = self._parts[table] = self._parts.get(table, 0) + 1
+            if table == "tags" and self.recent:
+                self.recent.handed_over(number)
             self._pending.append(self._pool.submit(self._write, table, number, rows))
         self._buffer = {}
         done = [f for f in self._pending if wait or f.done()]
@@ -100,6 +109,8 @@ class RunWriter:
         folder = self.path / table
         folder.mkdir(exist_ok=True)
         self._write_file(folder / f"part-{number:05d}.parquet", pa.concat_tables(rows))
+        if table == "tags" and self.recent:
+            self.recent.on_disk = number
 
     def _write_file(self, path: Path, rows: pa.Table) -> None:
         part = path.with_suffix(".tmp")

@@ -195,6 +195,12 @@ def events(rows: list[tuple[int, str, str, float, str]]) -> pa.Table:
                      "value": pa.array(value, pa.float64()), "text": pa.array(text, pa.string())})  # fmt: skip
 
 
+def commands(rows: list[tuple[int, str, str]]) -> pa.Table:
+    """Table of what came from outside, from (tick, kind, arguments as JSON); enough to play the run again."""
+    at, kind, detail = zip(*rows, strict=True)
+    return pa.table({"tick": pa.array(at, pa.int64()), "kind": pa.array(kind, pa.string()), "detail": pa.array(detail, pa.string())})
+
+
 @dataclass(slots=True)
 class Moved:
     """What moved along the ledger's links in one interval, kept as plain arrays until the tables are written."""

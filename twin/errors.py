@@ -22,11 +22,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "E301": ("no tag '{name}'{near}", "没有标签“{name}”{near}"),
     "E302": ("tag {name} is a {direction}; {who} may not write it", "标签 {name} 属于 {direction}；{who} 不得写入"),
     "E303": ("fault {fault} does not apply to {target}; it applies to {kinds}", "故障 {fault} 不适用于 {target}；适用于 {kinds}"),
+    "E304": ("alarm {name} is {state} already; nothing to do", "报警 {name} 已是 {state} 状态；无需操作"),
+    "E305": ("{what}: not in this state ({state}); {mend}", "{what}：当前状态（{state}）不允许；{mend}"),
     "E401": ("{problem}; {mend}", "{problem}；{mend}"),
 }  # fmt: skip
 
 KINDS_ZH = {"design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "machine": "设备", "table": "数据表", "list": "清单", "benchmark": "基准测试",
-            "recipe book": "配合比文件", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
+            "recipe book": "配合比文件", "recipe": "配合比", "case": "验收用例", "line": "生产线", "material": "物料", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
 NEAR = re.compile(r"; did you mean '(.*)'\?")
 
 

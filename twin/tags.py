@@ -7,6 +7,7 @@ declares its tags once, in its own file under `equipment/`, with the functions `
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,6 +43,8 @@ class Tag:
         writer: role that may write it.
         states: names of the codes of a multi-state tag, in order of the code.
         alarm: a true value is an alarm and enters the event table.
+        severity: of an alarm, 1 (least) to 1000, as OPC UA has it.
+        broken: a sensor that reads this or less says that it has failed (a cut cable); none does by default.
         en, zh: description.
     """
 
@@ -55,6 +58,8 @@ class Tag:
     writer: str = ""
     states: tuple[str, ...] = ()
     alarm: bool = False
+    severity: int = 500
+    broken: float = -math.inf
     en: str = ""
     zh: str = ""
 
@@ -146,16 +151,19 @@ class TagTable:
     _index: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, tags: tuple[Tag, ...], material: str = "", feeds: str = "", source: str = "",
-            values: dict[str, float] | None = None, high: dict[str, float] | None = None) -> Equipment:  # fmt: skip
+            values: dict[str, float] | None = None, high: dict[str, float] | None = None, low: dict[str, float] | None = None,
+            broken: dict[str, float] | None = None) -> Equipment:  # fmt: skip
         """Append a machine and its tags.
 
         Args:
             values: initial values by tag suffix (parameters and non-zero starts).
-            high: upper ends of ranges by tag suffix, where the machine's size sets them.
+            high, low: ends of ranges by tag suffix, where the machine's size sets them.
+            broken: reading by tag suffix at which a sensor says that it has failed.
         """
         first = len(self.tags)
         for tag in tags:
-            full = replace(tag, name=f"{name}.{tag.name}", high=(high or {}).get(tag.name, tag.high))
+            full = replace(tag, name=f"{name}.{tag.name}", high=(high or {}).get(tag.name, tag.high), low=(low or {}).get(tag.name, tag.low),
+                           broken=(broken or {}).get(tag.name, tag.broken))  # fmt: skip
             self._index[full.name] = len(self.tags)
             self.tags.append(full)
             self.values.append((values or {}).get(tag.name, 0.0))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from batchtwin.bench import kernels, processes, runs
+from batchtwin.bench import kernels, processes, runs, wire
 from batchtwin.bench.runs import Result
 from twin.errors import unknown
 
@@ -26,8 +26,14 @@ BENCHMARKS: dict[str, tuple[str, float | None, Callable[[], Result]]] = {
     "start": ("s", 2.5, processes.start),
     "year-memory": ("×", 1.25, processes.year_memory),
     "compile": ("s", None, processes.compile_cold),
+    "opcua-publish-10": ("notifications/s", 190_000, partial(wire.publish, 10)),
+    "opcua-publish-40": ("notifications/s", 760_000, partial(wire.publish, 40)),
+    "opcua-round-trip": ("× asyncua's own", 1.0, wire.round_trip),
+    "opcua-read": ("values/s", 200_000, wire.batched_read),
+    "opcua-jitter": ("ms late, p99", wire.JITTER_MS, wire.jitter),
+    "opcua-lockstep": ("× real time", 20, wire.lockstep),
 }
-AT_MOST = ("start", "year-memory")  # here the bar is a ceiling
+AT_MOST = ("start", "year-memory", "opcua-round-trip", "opcua-jitter")  # here the bar is a ceiling
 
 
 def run(only: str | None, echo: Callable[[str], None]) -> list[Row]:

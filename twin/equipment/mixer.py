@@ -60,7 +60,7 @@ TAGS = (
     sensor("DoorPosition", "door position", "卸料门位置", "%", 0, 110, 0.1),
     sensor("DoorClosed", "door shut", "卸料门关闭"),
     sensor("Temperature", "concrete temperature", "混凝土温度", "°C", -20, 80, 0.1),
-    sensor("Tripped", "thermal protection tripped", "热保护跳闸", alarm=True),
+    sensor("Tripped", "thermal protection tripped", "热保护跳闸", alarm=True, severity=700),
     parameter("RatedVolume", "rated volume of a batch", "额定出料容量", "m³", 0, 20),
     status("Stage", "stage of the mixer", "搅拌阶段", states=STAGES),
     status("Batch", "number of the batch in the mixer", "在搅盘号", "count", 0, 1e9),

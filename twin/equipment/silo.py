@@ -56,7 +56,7 @@ TAGS = (
     sensor("Level", "level, share of capacity (draw-wire)", "料位（重锤式）", "%", 0, 120, 0.1),
     sensor("High", "high level switch", "高料位开关"),
     sensor("Pressure", "pressure inside", "仓内压力", "kPa", -2, 20, 0.01),
-    sensor("ReliefOpen", "relief valve open", "安全阀开启", alarm=True),
+    sensor("ReliefOpen", "relief valve open", "安全阀开启", alarm=True, severity=800),
     sensor("Filling", "tanker connected", "罐车卸料中"),
     actuator("FillOpen", "pinch valve of the fill line open", "进料管夹阀打开"),
     parameter("Capacity", "capacity", "容量", "kg"),

@@ -39,7 +39,7 @@ MODES = ("manual", "semi-automatic", "automatic")
 STATES = ("stopped", "starting", "ready", "running", "held", "aborting", "safe")
 
 TAGS = (
-    sensor("EStop", "emergency stop pressed", "急停按下", alarm=True),
+    sensor("EStop", "emergency stop pressed", "急停按下", alarm=True, severity=900),
     sensor("Remote", "selector on remote", "选择开关在远程"),
     sensor("LinkOk", "control room's heartbeat is heard", "中控室心跳正常"),
     sensor("Supply", "supply voltage over nominal", "供电电压比", "-", 0, 1.5),
@@ -54,10 +54,10 @@ TAGS = (
     setpoint("LocalRun", "local panel: run the mixer", "就地：搅拌机运行", writer="local"),
     setpoint("LocalDoor", "local panel: mixer door", "就地：卸料门开度", "%", 0, 100, writer="local"),
     status("State", "state of the line", "生产线状态", states=STATES),
-    status("Safe", "the line is in its safe state", "生产线处于安全状态", alarm=True),
-    status("LinkLost", "control room was lost, safe state", "中控室失联，安全状态", alarm=True),
-    status("MotorFailure", "a motor does not answer", "电机未响应", alarm=True),
-    status("GateFailure", "a gate does not answer", "阀门未响应", alarm=True),
+    status("Safe", "the line is in its safe state", "生产线处于安全状态", alarm=True, severity=900),
+    status("LinkLost", "control room was lost, safe state", "中控室失联，安全状态", alarm=True, severity=900),
+    status("MotorFailure", "a motor does not answer", "电机未响应", alarm=True, severity=700),
+    status("GateFailure", "a gate does not answer", "阀门未响应", alarm=True, severity=700),
 )
 (ESTOP, REMOTE, LINK_OK, SUPPLY, HEARTBEAT, HORN, MODE, START, STOP, HOLD, ABORT, CONFIRM, LOCAL_RUN, LOCAL_DOOR, STATE, SAFE,
  LINK_LOST, MOTOR_FAILURE, GATE_FAILURE) = range(len(TAGS))  # fmt: skip

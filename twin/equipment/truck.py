@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import simpy
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from twin.clock import TICKS_PER_S, ticks
 from twin.engine import LOADS, Engine
 from twin.ledger import WATER, book, move, total_kg
+
+if TYPE_CHECKING:
+    from twin.design.schema import Recipe
 
 WASH_EVERY_S, WASH_S = 6 * 3600.0, 300.0  # engineering choice
 
@@ -56,8 +59,14 @@ class Bay:
         self.posted = self.assigned = 0
         self.tag = {t: plant.table.index(f"{line}.Bay.{t}") for t in ("Order", "ForTruck", "Volume", "MixTime", "Accepted", "Done")}
         self.waiting: dict[str, tuple[int, Callable[[], None]]] = {}
-        self.recipe = {r.grade: (r.mix_time_s, [(plant.table.index(f"{line}.Bay.Recipe.{m}"), r.kg_m3.get(m, 0.0))
-                       for m in plant.design.lines[line].materials()]) for r in plant.design.recipes}  # fmt: skip
+        self._masses = [(m, plant.table.index(f"{line}.Bay.Recipe.{m}")) for m in plant.design.lines[line].materials()]
+        self.recipe: dict[str, tuple[float, list[tuple[int, float]]]] = {}
+        for recipe in plant.design.recipes:
+            self.learn(recipe)
+
+    def learn(self, recipe: Recipe) -> None:
+        """Take a recipe into the book."""
+        self.recipe[recipe.grade] = recipe.mix_time_s, [(index, recipe.kg_m3.get(m, 0.0)) for m, index in self._masses]
 
     @property
     def queue(self) -> int:
@@ -73,6 +82,7 @@ class Fleet:
         written: tickets written so far.
         left_m3: volume that has left the plant, as ordered.
         loads_open: loads taken on that have not left yet.
+        grades: recipes that orders may name.
     """
 
     def __init__(self, engine: Engine, poured: NDArray[np.int64]) -> None:
@@ -83,6 +93,7 @@ class Fleet:
         self.idle: deque[int] = deque(range(1, self.fleet.trucks + 1))
         self.loads: deque[Load] = deque()
         self.bays = [Bay(engine, line) for line in plant.design.lines]
+        self.grades = {r.grade for r in plant.design.recipes}
         self.tickets: deque[dict[str, Any]] = deque()
         self.written = 0
         self.left_m3 = 0.0
@@ -98,6 +109,11 @@ class Fleet:
         """Take on loads; each asks for a truck when it is due."""
         self.loads_open += len(loads)
         self.engine.env.process(self._release(sorted(loads, key=lambda load: load.due_tick)))
+
+    def learn(self, recipe: Recipe) -> None:
+        """Let loads posted from now on use a recipe."""
+        for bay in self.bays:
+            bay.learn(recipe)
 
     def finished(self, everything: bool = False) -> list[dict[str, Any]]:
         """Tickets whose trucks have returned since the last call, in the order of their numbers; or all that are left."""

@@ -58,7 +58,7 @@ PHASES = ("idle", "tare", "coarse", "fine", "settling", "jog", "weighed", "disch
 DISPOSITIONS = ("within", "re-dosed", "accepted", "accepted-late")
 
 TAGS = (
-    sensor("Gross", "gross mass shown", "显示毛重", "kg", -500, 20000, 0.05),
+    sensor("Gross", "gross mass shown", "显示毛重", "kg", -2000, 20000, 0.05),
     sensor("GateClosed", "discharge shut", "卸料门关闭"),
     actuator("Discharge", "discharge", "卸料"),
     parameter("Capacity", "capacity", "量程", "kg"),
@@ -71,10 +71,10 @@ TAGS = (
     status("Records", "count of recorded weighings", "记录次数", "count", 0, 1e9),
     status("Disposition", "what was done about its deviation", "偏差处置", states=DISPOSITIONS),
     status("Redoses", "re-doses of this ingredient", "补料次数", "count", 0, 100),
-    status("OverTolerance", "over tolerance, held", "超差暂停", alarm=True),
-    status("NoFlow", "no flow while dosing", "给料无流量", alarm=True),
+    status("OverTolerance", "over tolerance, held", "超差暂停", alarm=True, severity=600),
+    status("NoFlow", "no flow while dosing", "给料无流量", alarm=True, severity=600),
     status("Unsteady", "the mass changes after it was weighed", "计量后质量变化", alarm=True),
-    status("ScaleFailure", "the reading cannot be true", "称量传感器故障", alarm=True),
+    status("ScaleFailure", "the reading cannot be true", "称量传感器故障", alarm=True, severity=700),
 )
 (GROSS, GATE_CLOSED, DISCHARGE, CAPACITY, DIVISION, PHASE, BATCH, FEEDER, TARGET, RECORDED, RECORDS, DISPOSITION, REDOSES,
  OVER_TOLERANCE, NO_FLOW, UNSTEADY, SCALE_FAILURE) = range(len(TAGS))  # fmt: skip
@@ -91,6 +91,7 @@ FAULTS = (
     Fault("leaking-discharge", "leak", 0, 0.2, 0.005, "of full flow", ("Gross",), "the discharge leaks", "卸料门漏料"),
 )
 
+BROKEN_SHARE = 0.2  # of capacity, below zero: where the indicator stands with its cable cut (engineering choice)
 OVERFLOW_SHARE = 1.25  # a hopper holds a quarter more than its scale weighs before it runs over
 
 
@@ -101,7 +102,8 @@ def build(site: Site, line: int, name: str, cfg: Weigher, target_holder: int, fe
     """Put a weigher in place; its feeders are placed by the line."""
     holder = site.ledger.holder(name)
     machine = site.table.add(name, "weigher", TAGS, feeds=feeds, values={"Capacity": cfg.capacity_kg, "Division": cfg.division_kg, "GateClosed": 1.0},
-                             high={"Gross": 1.3 * cfg.capacity_kg, "Target": cfg.capacity_kg, "Recorded": 1.3 * cfg.capacity_kg})  # fmt: skip
+                             high={"Gross": 1.1 * cfg.capacity_kg, "Target": cfg.capacity_kg, "Recorded": 1.3 * cfg.capacity_kg},
+                             low={"Gross": -0.1 * cfg.capacity_kg}, broken={"Gross": shown_kg(-BROKEN_SHARE * cfg.capacity_kg, cfg.capacity_kg, cfg.division_kg)})  # fmt: skip
     site.place(
         "weigher", name, tag=machine.first, line=line, holder=holder, out=site.ledger.link(holder, target_holder),
         spill=site.ledger.link(holder, site.ledger.holder("ground")), belt=belt, mixer=mixer, capacity_kg=cfg.capacity_kg,
@@ -201,6 +203,12 @@ def give(w: Any, p: Any, kg: float, dt_s: float) -> None:
 
 
 @njit
+def shown_kg(kg: float, capacity_kg: float, division_kg: float) -> float:
+    """What an indicator makes of a mass: kept between its stops, rounded to its division."""
+    return float(np.floor(min(max(kg, -BROKEN_SHARE * capacity_kg), 1.3 * capacity_kg) / division_kg + 0.5) * division_kg)
+
+
+@njit
 def sense(w: Any, p: Any, vibration: float) -> None:
     """What the indicator shows: noise, vibration of a running mixer, drift, faults, rounding to the division."""
     tick = p.site[0].tick
@@ -209,8 +217,8 @@ def sense(w: Any, p: Any, vibration: float) -> None:
     if w.spike != 0.0 and z > 1.6:
         kg += w.spike
     if w.broken > 0.5:
-        kg = -0.2 * w.capacity_kg
+        kg = -BROKEN_SHARE * w.capacity_kg
     if w.freeze < 0.5:
-        w.shown_kg = np.floor(min(max(kg, -0.2 * w.capacity_kg), 1.3 * w.capacity_kg) / w.division_kg + 0.5) * w.division_kg
+        w.shown_kg = shown_kg(kg, w.capacity_kg, w.division_kg)
     p.io[w.tag + GROSS] = w.shown_kg
     p.io[w.tag + GATE_CLOSED] = 1.0 if w.opening <= 0.02 else 0.0

@@ -1,0 +1,103 @@
+"""Serving a plant over OPC UA from the command line, and the clients that go with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchtwin.play import LARGEST_SEED, folder_of, lasts_of
+from scenarios.schema import load_scenario
+from scenarios.session import Session
+from twin.errors import BatchtwinError
+
+if TYPE_CHECKING:
+    from opcua_server.client import Login
+
+INSECURE = (
+    "no security: whoever reaches this port is an instructor (--insecure)",
+    "无安全措施：任何能访问此端口的人都是教员（--insecure）",
+)
+
+
+def serve(scenario: str, design: str | None, endpoint: str, speed: str, controller: str, insecure: bool, seed: int | None, out: Path | None,
+          record: bool, until: str | None, operator: bool, paused: bool, timeout_s: float, cases: Path | None, language: str) -> dict[str, Any]:  # fmt: skip
+    """Serve a live run until Ctrl-C.
+
+    Returns:
+        The outcome of the run.
+
+    Raises:
+        BatchtwinError: wrong input, or the endpoint or the folder cannot be used.
+    """
+    from opcua_server import security
+    from opcua_server.scenarios import Offer
+    from opcua_server.serve import serve as run
+
+    quiet()
+    plan, plant = load_scenario(scenario, design)
+    if seed is not None and not 0 <= seed <= LARGEST_SEED:
+        raise BatchtwinError("E101", where="--seed", problem=f"{seed} is out of range", mend=f"give 0 to {LARGEST_SEED}")
+    if not 0.1 <= timeout_s <= 3600:
+        raise BatchtwinError("E101", where="--timeout", problem=f"{timeout_s:g} s is out of range", mend="give 0.1 to 3600")
+    until_s = lasts_of(until, plan) if until is not None else None
+    offer = Offer(plant, cases)
+    safe = security.insecure(endpoint) if insecure else security.secure(endpoint)
+    zh = language == "zh"
+    stem = f"{plan.name}-{plan.seed if seed is None else seed}"
+
+    async def play(folder: Path | None) -> dict[str, Any]:
+        live = Session(plan, plant, seed=seed, until_s=until_s, out=folder, controller=controller, operator=operator)
+        live.set_speed(speed)
+        live.lockstep.timeout_s = timeout_s
+        if not paused:
+            live.start()
+
+        def ready(url: str) -> None:
+            print(f"{url}  {plan.name} @ {plant.name}, {live.speed_text}, controller {controller}")
+            print(f"{'运行记录' if zh else 'run'}: {folder or '-'}")
+            for en, other in ([INSECURE] if insecure else []) + safe.notices:
+                print(f"{'警告' if zh else 'warning'}: {other if zh else en}", file=sys.stderr)
+            print("Ctrl-C 结束" if zh else "Ctrl-C ends it", flush=True)
+
+        runs = folder.parent if folder else Path("runs")
+        return await run(live, endpoint, safe, runs=runs, scenario=offer.scenario, verdict=offer.verdict, ready=ready)
+
+    if not record:
+        return asyncio.run(play(None))
+    with folder_of(out, stem) as folder:
+        return asyncio.run(play(folder))
+
+
+def control(endpoint: str, lines: list[str], user: str, certificate: Path | None, once: bool = False) -> int:
+    """Run the reference controller on a served plant; returns the scans done."""
+    from opcua_server.remote import control as run
+
+    quiet()
+    return asyncio.run(run(endpoint, login(user, certificate), lines, once, tell=lambda line: print(line, flush=True)))
+
+
+def login(user: str, certificate: Path | None) -> Login | None:
+    """Name and password of a user; the password comes from BATCHTWIN_PASSWORD, or is asked for."""
+    from opcua_server.client import Login
+
+    if not user:
+        return None
+    password = os.environ.get("BATCHTWIN_PASSWORD")
+    if password is None:
+        import getpass
+
+        if not sys.stdin.isatty():
+            raise BatchtwinError("E401", problem=f"no password for {user}", mend="set BATCHTWIN_PASSWORD, or run it in a terminal")
+        password = getpass.getpass(f"{user}: ")
+    return Login(user, password, certificate)
+
+
+def quiet() -> None:
+    """Errors of ours are told in a line; the library's log would tell them again, with tracebacks."""
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
+    if not os.environ.get("BATCHTWIN_DEBUG"):
+        logging.getLogger("batchtwin").setLevel(logging.ERROR)

@@ -1,0 +1,1 @@
+"""The plant over OPC UA: address space, sessions, subscriptions, security, and the client side."""

@@ -1,0 +1,287 @@
+"""The OPC UA server of one live run, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from asyncua import ua
+
+from opcua_server import model
+from opcua_server.alarms import Alarms
+from opcua_server.attributes import Attributes
+from opcua_server.board import Board, filetime
+from opcua_server.channel import Refused
+from opcua_server.connection import Connection
+from opcua_server.history import History
+from opcua_server.limits import Limits
+from opcua_server.methods import Methods
+from opcua_server.nodes import APPLICATION_URI, Nodes
+from opcua_server.plant_methods import PlantMethods
+from opcua_server.roles import User
+from opcua_server.security import Security
+from opcua_server.services import Services
+from opcua_server.sessions import NONCE_BYTES, Session, Sessions
+from opcua_server.standard import fill_standard
+from opcua_server.subscriptions import SubscriptionService
+from opcua_server.view import View
+from scenarios.session import Session as LiveRun
+from twin.errors import BatchtwinError
+from twin.tags import Tag
+
+Code = ua.StatusCodes
+TRANSPORT = "http://opcfoundation.org/UA-Profile/Transport/uatcp-uasc-uabinary"
+SWEEP_S = 1.0
+LEVELS = {"None": 0, "Sign": 50, "SignAndEncrypt": 100}
+
+
+def no_scenario(name: str) -> str:
+    """Without a list of scenarios, only the present one can be begun anew."""
+    if name:
+        raise BatchtwinError("E401", problem=f"scenario '{name}' is not on offer here", mend="give an empty name for the same scenario")
+    return ""
+
+
+class PlantServer:
+    """Serves a live run over OPC UA.
+
+    Args:
+        live: the live run; whoever made it runs and closes it.
+        endpoint: `opc.tcp://HOST:PORT`; port 0 takes a free one.
+        security: who may connect, see `opcua_server.security`.
+        runs: folder for recordings that clients begin.
+        scenario: turns the name that a client gives to Reset into a scenario.
+        verdict: judges a run folder for a case.
+
+    Attributes:
+        url: where it listens, once started.
+    """
+
+    def __init__(self, live: LiveRun, endpoint: str, security: Security, *, limits: Limits | None = None, runs: Path = Path("runs"),
+                 scenario: Callable[[str], Any] = no_scenario, verdict: Callable[[Path, str], str] | None = None) -> None:  # fmt: skip
+        self.live, self.security, self.limits = live, security, limits or Limits()
+        self.url = endpoint
+        self.log = logging.getLogger("batchtwin.opcua")
+        self.policies = security.policies
+        self.board = Board(live.sim.plant.table)
+        self.nodes = Nodes()
+        self.methods = Methods(self.nodes)
+        model.build(self.nodes, self.board, {n: m.species for n, m in live.sim.design.materials.items()})
+        PlantMethods(self.nodes, self.methods, live, runs, scenario, verdict)
+        self.attributes = Attributes(self.nodes, self.board, self._write_tag, self.methods.right)
+        self.view = View(self.nodes, self.limits)
+        self.sessions = Sessions(self.limits, self._session_ended)
+        self.subscriptions = SubscriptionService(self.board, self.limits, tag_index=self.attributes.tag_index, read=self.attributes.read,
+                                                 is_subtype=self.nodes.is_subtype, notifies=self.nodes.notifies)  # fmt: skip
+        self.history = History(self)
+        self.attributes.keeps, self.attributes.collects = self.history.keeps, self.history.collects
+        self.services = Services(self)
+        fill_standard(self)
+        self._connections: set[Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Server | None = None
+        self._show()
+        self.alarms = Alarms(self)
+        live.listeners.append(self._stepped)
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            BatchtwinError: the address cannot be used.
+        """
+        where = urlparse(self.url)
+        try:
+            if where.scheme != "opc.tcp" or not where.hostname:
+                raise ValueError("not of the form opc.tcp://HOST:PORT")
+            port = 4840 if where.port is None else where.port
+            self._listener = await asyncio.get_running_loop().create_server(lambda: Connection(self), where.hostname, port)
+        except (OSError, ValueError) as error:
+            problem = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise BatchtwinError("E401", problem=f"cannot listen at {self.url}: {problem}", mend="choose another --endpoint") from None
+        port = self._listener.sockets[0].getsockname()[1]
+        host = f"[{where.hostname}]" if ":" in where.hostname else where.hostname
+        self.url = f"opc.tcp://{host}:{port}"
+        self.audit("start", name=self.url)
+        self.spawn(self.subscriptions.run())
+        self.spawn(self._sweep())
+
+    async def stop(self) -> None:
+        """Close every connection and stop listening. The live run goes on."""
+        self.live.listeners.remove(self._stepped)
+        self.alarms.close()
+        if self._listener is not None:
+            self._listener.close()
+        for session in list(self.sessions):
+            self.sessions.close(session)
+        for connection in list(self._connections):
+            connection.close(Refused(Code.BadServerHalted, "the server stops"))
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            await self._listener.wait_closed()
+        self.audit("stop", name=self.url)
+        self.security.close()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside; it ends with the server."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _sweep(self) -> None:
+        """End the sessions whose time is over, once a second."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self.sessions.sweep()
+
+    # --- the plant ------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        self.board.show(self.live.sim.image.values, filetime(self.live.clock))
+
+    def _stepped(self) -> None:
+        """The model has moved, or its state has changed."""
+        self._show()
+        if self.live.outside is not None:  # what a controller has written and the plant has not yet taken
+            for index, value in self.live.outside.pending.items():
+                self.board.values[index] = value
+        self.subscriptions.step()
+
+    def _write_tag(self, tag: Tag, value: float, session: Session) -> None:
+        if session.controllers and self.live.lockstep.stale(session):
+            session.last_error = "the run was begun anew; call Time.Next first"
+            raise ua.UaStatusCodeError(Code.BadInvalidState)
+        try:
+            self.live.write(tag.name, value, session.who, controller=bool(session.controllers))
+        except BatchtwinError as error:
+            session.last_error = str(error)
+            raise ua.UaStatusCodeError(Code.BadNotWritable if error.code == "E302" else Code.BadInvalidState) from None
+
+    def write(self, items: list[ua.WriteValue], session: Session) -> list[int]:
+        """Write values; returns a StatusCode each. The audit ledger has every one."""
+        codes = [self.attributes.write(item, session) for item in items]
+        names = [item.NodeId.Identifier if item.NodeId.NamespaceIndex == 2 else item.NodeId.to_string() for item in items]
+        values = [item.Value.Value.Value if item.Value.Value is not None else None for item in items]
+        self.audit("write", session, name=names, value=values, status=codes)
+        return codes
+
+    def call(self, request: ua.CallMethodRequest, session: Session) -> ua.CallMethodResult | Awaitable[ua.CallMethodResult]:
+        """Call a method; noted in the audit ledger unless it is the steady Next of lock-step."""
+        result = self.methods.call(request, session)
+        name = request.MethodId.to_string() if request.MethodId.NamespaceIndex != 2 else request.MethodId.Identifier
+        if name != "Time.Next":
+            status = result.StatusCode.value if isinstance(result, ua.CallMethodResult) else None
+            self.audit("call", session, name=name, value=[v.Value for v in request.InputArguments or []], status=status)
+        return result
+
+    # --- clients --------------------------------------------------------------------------------------
+
+    def connected(self, connection: Connection) -> bool:
+        """A client has come; False when there are too many."""
+        if len(self._connections) >= self.limits.connections:
+            self.audit("refused", peer=connection.peer, name="too many connections", status=Code.BadTcpServerTooBusy)
+            return False
+        self._connections.add(connection)
+        return True
+
+    def disconnected(self, connection: Connection) -> None:
+        """A client has gone; its session waits for it until its time is over."""
+        self._connections.discard(connection)
+        session = connection.session
+        if session is not None and session.connection is connection:
+            session.connection = None
+            session.last = time.monotonic()
+            self.subscriptions.disconnected(session)
+            self.live.lockstep.gone(session)
+            session.controllers.clear()
+            if session.user is None:
+                self.sessions.close(session)
+
+    def activated(self, session: Session, user: User, connection: Connection) -> None:
+        """Somebody has logged in, or is back."""
+        before = session.connection
+        if before is not None and before is not connection:
+            self.subscriptions.disconnected(session)
+            before.session = None
+            before.close(Refused(Code.BadSecureChannelClosed, "the session goes on elsewhere"))
+        session.connection, session.user = connection, user
+        self.audit("login", session, name=session.name, status=0)
+
+    async def identify(self, p: ua.ActivateSessionParameters, session: Session, policy: Any, peer: str) -> User:
+        """See `Identity.user`; refusals are noted."""
+        try:
+            return await self.security.identity.user(p, session, policy, peer)
+        except ua.UaStatusCodeError as error:
+            self.sessions.rejected += 1
+            name = getattr(p.UserIdentityToken, "UserName", "") or ""
+            self.audit("login", session, name=name, status=error.code, peer=peer)
+            raise
+
+    def _session_ended(self, session: Session, delete_subscriptions: bool) -> None:
+        self.subscriptions.closed(session, delete_subscriptions)
+        self.live.lockstep.gone(session)
+        session.controllers.clear()
+        self.audit("logout", session, name=session.name)
+
+    def check_certificate(self, der: bytes, uri: str = "") -> None:
+        """See `TrustList.check`."""
+        self.security.check(der, uri)
+
+    def nonce(self) -> bytes:
+        """A fresh challenge."""
+        return os.urandom(NONCE_BYTES)
+
+    def audit(
+        self, kind: Any, session: Session | None = None, peer: str = "", name: Any = None, value: Any = None, status: Any = None
+    ) -> None:
+        """Note something in the audit ledger, if one is kept."""
+        ledger = self.security.audit
+        if ledger is None:
+            return
+        who = session.who if session else ""
+        number = session.session_id.Identifier if session else ""
+        if session is not None and session.connection is not None:
+            peer = peer or session.connection.peer
+        ledger.record(kind, who, number, peer, name=name, value=value, status=status, sim_s=self.live.tick / 100)
+
+    # --- discovery ------------------------------------------------------------------------------------
+
+    def _reached_at(self, asked: str) -> str:
+        """The URL by which the client reached us."""
+        try:
+            wanted, own = urlparse(asked[:1024]), urlparse(self.url)
+            if wanted.scheme == "opc.tcp" and wanted.hostname and wanted.port in (None, own.port):
+                return f"opc.tcp://{wanted.netloc.rpartition('@')[2]}"
+        except ValueError:
+            pass
+        return self.url
+
+    def description(self, asked: str) -> ua.ApplicationDescription:
+        """Of this server."""
+        return ua.ApplicationDescription(
+            ApplicationUri=APPLICATION_URI, ProductUri="urn:batchtwin", ApplicationName=ua.LocalizedText("batchtwin", "en"),
+            ApplicationType=ua.ApplicationType.Server, DiscoveryUrls=[self._reached_at(asked)],
+        )  # fmt: skip
+
+    def endpoints(self, asked: str) -> list[ua.EndpointDescription]:
+        """One for each policy and mode on offer."""
+        url, description = self._reached_at(asked), self.description(asked)
+        out = []
+        for p in self.policies:
+            out.append(ua.EndpointDescription(
+                EndpointUrl=url, Server=description, ServerCertificate=self.security.certificate, SecurityMode=p.mode, SecurityPolicyUri=p.cls.URI,
+                UserIdentityTokens=self.security.token_policies(p.cls.URI), TransportProfileUri=TRANSPORT, SecurityLevel=LEVELS[p.mode.name.rstrip("_")],
+            ))  # fmt: skip
+        return out

@@ -1,0 +1,226 @@
+"""The services that need a session, by the number of their request: decode, do, encode."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from asyncua import ua
+from asyncua.ua.ua_binary import list_to_binary, struct_from_binary, struct_to_binary
+
+from opcua_server import notify, wire
+from opcua_server.fastread import FastRead, rest
+from opcua_server.sessions import Session
+from opcua_server.subscriptions import PublishRequest
+from opcua_server.wire import NO_LIST, Request, head, results
+
+if TYPE_CHECKING:
+    from opcua_server.server import PlantServer
+
+Code = ua.StatusCodes
+o = ua.ObjectIds
+Handler = Callable[[Session, Request, Any, Callable[[bytes], None]], bytes | None]
+
+
+class Service(NamedTuple):
+    """One service: how its parameters are decoded, and what answers it."""
+
+    name: str
+    parameters: Any
+    handle: Handler
+
+
+def refuse(code: int) -> ua.UaStatusCodeError:
+    """The error for a whole service."""
+    return ua.UaStatusCodeError(code)
+
+
+class Services:
+    """Answers requests of activated sessions."""
+
+    def __init__(self, server: PlantServer) -> None:
+        self.server = server
+        self.limits = server.limits
+        self.fast = FastRead(server.board, server.attributes.tag_index)
+        s = server.subscriptions
+        self.table: dict[int, Service] = {}
+        self._add("Read", ua.ReadParameters, self._read)
+        self._add("Write", ua.WriteParameters, self._write)
+        self._add("Browse", ua.BrowseParameters, self._browse)
+        self._add("BrowseNext", ua.BrowseNextParameters, self._browse_next)
+        self._add("TranslateBrowsePathsToNodeIds", ua.TranslateBrowsePathsToNodeIdsParameters, self._translate)
+        self._add("RegisterNodes", ua.RegisterNodesParameters, self._register)
+        self._add("UnregisterNodes", ua.UnregisterNodesParameters, lambda session, r, p, respond: head(o.UnregisterNodesResponse_Encoding_DefaultBinary, r.handle))
+        self._add("HistoryRead", ua.HistoryReadParameters, self._history)
+        self._add("Call", ua.CallParameters, self._call)
+        self._add("CreateSubscription", ua.CreateSubscriptionParameters, self._structure("CreateSubscription", s.create))
+        self._add("ModifySubscription", ua.ModifySubscriptionParameters, self._structure("ModifySubscription", s.modify))
+        self._add("DeleteSubscriptions", ua.DeleteSubscriptionsParameters, self._codes("DeleteSubscriptions", lambda n, p: s.delete(n, p.SubscriptionIds)))
+        self._add("SetPublishingMode", ua.SetPublishingModeParameters,
+                  self._codes("SetPublishingMode", lambda n, p: s.set_publishing_mode(n, p.PublishingEnabled, p.SubscriptionIds)))  # fmt: skip
+        self._add("TransferSubscriptions", ua.TransferSubscriptionsParameters, self._transfer)
+        self._add("CreateMonitoredItems", ua.CreateMonitoredItemsParameters, self._items("CreateMonitoredItems", ua.MonitoredItemCreateResult, s.create_items))
+        self._add("ModifyMonitoredItems", ua.ModifyMonitoredItemsParameters, self._items("ModifyMonitoredItems", ua.MonitoredItemModifyResult, s.modify_items))
+        self._add("DeleteMonitoredItems", ua.DeleteMonitoredItemsParameters, self._codes("DeleteMonitoredItems", s.delete_items))
+        self._add("SetMonitoringMode", ua.SetMonitoringModeParameters, self._codes("SetMonitoringMode", s.set_monitoring_mode))
+        self._add("SetTriggering", ua.SetTriggeringParameters, self._triggering)
+        self._add("Publish", ua.PublishParameters, self._publish)
+        self._add("Republish", ua.RepublishParameters, self._republish)
+
+    def _add(self, name: str, parameters: Any, handle: Handler) -> None:
+        self.table[getattr(o, f"{name}Request_Encoding_DefaultBinary")] = Service(name, parameters, handle)
+
+    def handle(self, session: Session, request: Request, respond: Callable[[bytes], None]) -> None:
+        """Answer one request, at once or later.
+
+        Raises:
+            ua.UaStatusCodeError: the service as a whole is refused.
+        """
+        if request.type == READ_REQUEST:
+            answer = self.fast.answer(rest(request.body))
+            if answer is not None:
+                session.counts["Read"] = session.counts.get("Read", 0) + 1
+                respond(head(READ_RESPONSE, request.handle) + answer)
+                return
+        service = self.table.get(request.type)
+        if service is None:
+            raise refuse(Code.BadServiceUnsupported)
+        session.counts[service.name] = session.counts.get(service.name, 0) + 1
+        key = rest(request.body) if request.type == READ_REQUEST else b""
+        try:
+            parameters = struct_from_binary(service.parameters, request.body)
+        except Exception:
+            raise refuse(Code.BadDecodingError) from None
+        body = service.handle(session, request, parameters, respond)
+        if body is not None:
+            respond(body)
+        if key:
+            self.fast.learn(key, parameters)
+
+    def _check(self, items: list[Any] | None) -> list[Any]:
+        if not items:
+            raise refuse(Code.BadNothingToDo)
+        if len(items) > self.limits.nodes_per_call:
+            raise refuse(Code.BadTooManyOperations)
+        return items
+
+    # --- attributes and views -------------------------------------------------------------------------
+
+    def _read(self, session: Session, r: Request, p: ua.ReadParameters, _: Any) -> bytes:
+        if p.TimestampsToReturn not in range(4):
+            raise refuse(Code.BadTimestampsToReturnInvalid)
+        if not p.MaxAge >= 0:
+            raise refuse(Code.BadMaxAgeInvalid)
+        read = self.server.attributes.read
+        source, server = p.TimestampsToReturn in (0, 2), p.TimestampsToReturn in (1, 2)
+        values = []
+        for item in self._check(p.NodesToRead):
+            v = read(item, session)
+            if item.AttributeId != ua.AttributeIds.Value or not (source and server):
+                shown = item.AttributeId == ua.AttributeIds.Value
+                v = dataclasses.replace(v, SourceTimestamp=v.SourceTimestamp if source and shown else None, ServerTimestamp=v.ServerTimestamp if server else None)
+            values.append(v)
+        return results(READ_RESPONSE, r.handle, ua.DataValue, values)
+
+    def _write(self, session: Session, r: Request, p: ua.WriteParameters, _: Any) -> bytes:
+        items = self._check(p.NodesToWrite)
+        codes = self.server.write(items, session)
+        return head(o.WriteResponse_Encoding_DefaultBinary, r.handle) + list_to_binary(ua.UInt32, codes) + NO_LIST
+
+    def _browse(self, session: Session, r: Request, p: ua.BrowseParameters, _: Any) -> bytes:
+        if p.View is not None and p.View.ViewId is not None and not p.View.ViewId.is_null():
+            raise refuse(Code.BadViewIdUnknown)
+        view = self.server.view
+        found = [view.browse(d, p.RequestedMaxReferencesPerNode, session) for d in self._check(p.NodesToBrowse)]
+        return results(o.BrowseResponse_Encoding_DefaultBinary, r.handle, ua.BrowseResult, found)
+
+    def _browse_next(self, session: Session, r: Request, p: ua.BrowseNextParameters, _: Any) -> bytes:
+        found = [self.server.view.next(point, p.ReleaseContinuationPoints, session) for point in self._check(p.ContinuationPoints)]
+        return results(o.BrowseNextResponse_Encoding_DefaultBinary, r.handle, ua.BrowseResult, found)
+
+    def _translate(self, session: Session, r: Request, p: Any, _: Any) -> bytes:
+        found = [self.server.view.translate(path) for path in self._check(p.BrowsePaths)]
+        return results(o.TranslateBrowsePathsToNodeIdsResponse_Encoding_DefaultBinary, r.handle, ua.BrowsePathResult, found)
+
+    def _register(self, session: Session, r: Request, p: Any, _: Any) -> bytes:
+        """Our NodeIds are short and looked up fast as they are."""
+        nodes = self._check(p.NodesToRegister)
+        return head(o.RegisterNodesResponse_Encoding_DefaultBinary, r.handle) + list_to_binary(ua.NodeId, nodes)
+
+    # --- history and methods --------------------------------------------------------------------------
+
+    def _history(self, session: Session, r: Request, p: ua.HistoryReadParameters, respond: Callable[[bytes], None]) -> None:
+        self._check(p.NodesToRead)
+
+        async def answer() -> bytes:
+            found = await self.server.history.read(p, session)
+            return b"".join((head(o.HistoryReadResponse_Encoding_DefaultBinary, r.handle), len(found).to_bytes(4, "little"), *found, NO_LIST))
+
+        self._later(session, r, answer(), respond)
+
+    def _call(self, session: Session, r: Request, p: ua.CallParameters, respond: Callable[[bytes], None]) -> bytes | None:
+        found = [self.server.call(request, session) for request in self._check(p.MethodsToCall)]
+        number = o.CallResponse_Encoding_DefaultBinary
+        if not any(inspect.isawaitable(f) for f in found):
+            return results(number, r.handle, ua.CallMethodResult, found)
+
+        async def answer() -> bytes:
+            done = [await f if inspect.isawaitable(f) else f for f in found]
+            return results(number, r.handle, ua.CallMethodResult, done)
+
+        self._later(session, r, answer(), respond)
+        return None
+
+    def _later(self, session: Session, r: Request, answer: Any, respond: Callable[[bytes], None]) -> None:
+        """Answer when it is done; meanwhile the connection serves other requests."""
+
+        async def run() -> None:
+            try:
+                respond(await answer)
+            except ua.UaStatusCodeError as error:
+                respond(wire.fault(r.handle, error.code))
+            except asyncio.CancelledError:
+                respond(wire.fault(r.handle, Code.BadRequestCancelledByClient))
+                raise
+            except Exception:
+                self.server.log.exception("a request of %s failed", session.who)
+                respond(wire.fault(r.handle, Code.BadInternalError))
+
+        self.server.spawn(run())
+
+    # --- subscriptions --------------------------------------------------------------------------------
+
+    def _structure(self, name: str, do: Callable[[Session, Any], Any]) -> Handler:
+        number = getattr(o, f"{name}Response_Encoding_DefaultBinary")
+        return lambda session, r, p, _: head(number, r.handle) + struct_to_binary(do(session, p))
+
+    def _items(self, name: str, kind: Any, do: Callable[[Session, Any], list[Any]]) -> Handler:
+        number = getattr(o, f"{name}Response_Encoding_DefaultBinary")
+        return lambda session, r, p, _: results(number, r.handle, kind, do(session, p))
+
+    def _codes(self, name: str, do: Callable[[Session, Any], list[ua.StatusCode]]) -> Handler:
+        number = getattr(o, f"{name}Response_Encoding_DefaultBinary")
+        return lambda session, r, p, _: results(number, r.handle, ua.StatusCode, do(session, p))
+
+    def _transfer(self, session: Session, r: Request, p: ua.TransferSubscriptionsParameters, _: Any) -> bytes:
+        moved = self.server.subscriptions.transfer(session, p.SubscriptionIds, p.SendInitialValues)
+        return results(o.TransferSubscriptionsResponse_Encoding_DefaultBinary, r.handle, ua.TransferResult, moved)
+
+    def _triggering(self, session: Session, r: Request, p: ua.SetTriggeringParameters, _: Any) -> bytes:
+        done = self.server.subscriptions.set_triggering(session, p)
+        body = b"".join(list_to_binary(ua.StatusCode, codes) + NO_LIST for codes in (done.AddResults, done.RemoveResults))
+        return head(o.SetTriggeringResponse_Encoding_DefaultBinary, r.handle) + body
+
+    def _publish(self, session: Session, r: Request, p: ua.PublishParameters, respond: Callable[[bytes], None]) -> None:
+        acks = p.SubscriptionAcknowledgements or []
+        self.server.subscriptions.publish(session, PublishRequest(r.handle, r.timeout_ms, acks, respond))
+
+    def _republish(self, session: Session, r: Request, p: ua.RepublishParameters, _: Any) -> bytes:
+        message = self.server.subscriptions.republish(session, p.SubscriptionId, p.RetransmitSequenceNumber)
+        return notify.republish_response(r.handle, message)
+
+
+READ_REQUEST, READ_RESPONSE = o.ReadRequest_Encoding_DefaultBinary, o.ReadResponse_Encoding_DefaultBinary

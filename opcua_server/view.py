@@ -1,0 +1,151 @@
+"""Browsing (OPC 10000-4 5.9), with continuation points and names in the session's language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from asyncua import ua
+
+from opcua_server.limits import Limits
+from opcua_server.nodes import Nodes, o, std
+from opcua_server.sessions import Session
+
+Code = ua.StatusCodes
+Mask = ua.BrowseResultMask
+NULL = ua.NodeId()
+
+
+class View:
+    """Answers Browse, BrowseNext and TranslateBrowsePaths."""
+
+    def __init__(self, nodes: Nodes, limits: Limits) -> None:
+        self.nodes, self._limits = nodes, limits
+        self._kinds = lru_cache(maxsize=256)(self._subtypes)
+
+    def browse(self, description: ua.BrowseDescription, most: int, session: Session) -> ua.BrowseResult:
+        """References of one node.
+
+        Args:
+            most: references in one answer, 0 for as many as the server allows.
+        """
+        data = self.nodes.space.get(description.NodeId)
+        if data is None:
+            return ua.BrowseResult(ua.StatusCode(Code.BadNodeIdUnknown))
+        if description.BrowseDirection not in (ua.BrowseDirection.Forward, ua.BrowseDirection.Inverse, ua.BrowseDirection.Both):
+            return ua.BrowseResult(ua.StatusCode(Code.BadBrowseDirectionInvalid))
+        kind = description.ReferenceTypeId
+        if kind != NULL and (kind not in self.nodes.space or self.nodes.node_class(kind) != ua.NodeClass.ReferenceType):
+            return ua.BrowseResult(ua.StatusCode(Code.BadReferenceTypeIdInvalid))
+        found = [self._described(r, description.ResultMask, session) for r in data.references if self._wanted(r, description)]
+        return self._part(found, most, session)
+
+    def next(self, point: bytes, release: bool, session: Session) -> ua.BrowseResult:
+        """The rest of an answer, or its release."""
+        kept = session.points.pop(point or b"", None)
+        if kept is None or kept[0] != "browse":
+            return ua.BrowseResult(ua.StatusCode(Code.BadContinuationPointInvalid))
+        return ua.BrowseResult() if release else self._part(kept[1], kept[2], session)
+
+    def _part(self, found: list[ua.ReferenceDescription], most: int, session: Session) -> ua.BrowseResult:
+        limit = min(most or self._limits.browse_references, self._limits.browse_references)
+        if len(found) <= limit:
+            return ua.BrowseResult(ua.StatusCode(), None, found)
+        point = session.keep(("browse", found[limit:], most), self._limits.continuation_points)
+        if not point:
+            return ua.BrowseResult(ua.StatusCode(Code.BadNoContinuationPoints))
+        return ua.BrowseResult(ua.StatusCode(), point, found[:limit])
+
+    def _wanted(self, r: ua.ReferenceDescription, d: ua.BrowseDescription) -> bool:
+        if d.BrowseDirection != ua.BrowseDirection.Both and r.IsForward != (d.BrowseDirection == ua.BrowseDirection.Forward):
+            return False
+        if (
+            d.ReferenceTypeId != NULL
+            and r.ReferenceTypeId != d.ReferenceTypeId
+            and not (d.IncludeSubtypes and r.ReferenceTypeId in self._kinds(d.ReferenceTypeId))
+        ):
+            return False
+        return not d.NodeClassMask or bool(d.NodeClassMask & self._class(r).value)
+
+    def _class(self, r: ua.ReferenceDescription) -> ua.NodeClass:
+        node = ua.NodeId(r.NodeId.Identifier, r.NodeId.NamespaceIndex, r.NodeId.NodeIdType)
+        return self.nodes.node_class(node) if node in self.nodes.space else ua.NodeClass(r.NodeClass)
+
+    def _subtypes(self, kind: ua.NodeId) -> frozenset[ua.NodeId]:
+        """A reference type with all that are derived from it."""
+        out = {kind}
+        queue = [kind]
+        while queue:
+            data = self.nodes.space.get(queue.pop())
+            for r in data.references if data else ():
+                if r.IsForward and r.ReferenceTypeId == std(o.HasSubtype) and r.NodeId not in out:
+                    out.add(r.NodeId)
+                    queue.append(r.NodeId)
+        return frozenset(out)
+
+    def _described(self, r: ua.ReferenceDescription, mask: int, session: Session) -> ua.ReferenceDescription:
+        """A reference as the result mask asks for it."""
+        node = ua.NodeId(r.NodeId.Identifier, r.NodeId.NamespaceIndex, r.NodeId.NodeIdType)
+        data = self.nodes.space.get(node)
+        out = ua.ReferenceDescription()
+        out.NodeId = r.NodeId
+        if mask & Mask.ReferenceTypeId.value:
+            out.ReferenceTypeId = r.ReferenceTypeId
+        if mask & Mask.IsForward.value:
+            out.IsForward = r.IsForward
+        node_class = self._class(r)
+        if mask & Mask.NodeClass.value:
+            out.NodeClass = node_class
+        if mask & Mask.BrowseName.value:
+            out.BrowseName = self._attribute(data, ua.AttributeIds.BrowseName, r.BrowseName)
+        if mask & Mask.DisplayName.value:
+            texts = self.nodes.texts.get(node)
+            out.DisplayName = (
+                texts[0].localized(session.locales) if texts else self._attribute(data, ua.AttributeIds.DisplayName, r.DisplayName)
+            )
+        if mask & Mask.TypeDefinition.value and node_class in (ua.NodeClass.Object, ua.NodeClass.Variable):
+            out.TypeDefinition = next((x.NodeId for x in self._forward(data, o.HasTypeDefinition)), NULL)
+        return out
+
+    def _forward(self, data: Any, kind: int) -> Iterator[ua.ReferenceDescription]:
+        return (x for x in (data.references if data else ()) if x.IsForward and x.ReferenceTypeId == std(kind))
+
+    @staticmethod
+    def _attribute(data: Any, attribute: ua.AttributeIds, other: Any) -> Any:
+        held = data.attributes.get(attribute) if data else None
+        return held.value.Value.Value if held and held.value and held.value.Value else other
+
+    def translate(self, path: ua.BrowsePath) -> ua.BrowsePathResult:
+        """Nodes at the end of a path of browse names."""
+        result = ua.BrowsePathResult()
+        if path.StartingNode not in self.nodes.space:
+            result.StatusCode = ua.StatusCode(Code.BadNodeIdUnknown)
+            return result
+        elements = path.RelativePath.Elements or []
+        if not elements:
+            result.StatusCode = ua.StatusCode(Code.BadNothingToDo)
+            return result
+        if elements[-1].TargetName is None or not elements[-1].TargetName.Name:
+            result.StatusCode = ua.StatusCode(Code.BadBrowseNameInvalid)
+            return result
+        here = [path.StartingNode]
+        for element in elements:
+            here = [n for start in here for n in self._targets(start, element)]
+        if not here:
+            result.StatusCode = ua.StatusCode(Code.BadNoMatch)
+            return result
+        result.Targets = [ua.BrowsePathTarget(ua.ExpandedNodeId(n.Identifier, n.NamespaceIndex, n.NodeIdType), 0xFFFF_FFFF) for n in here]
+        return result
+
+    def _targets(self, start: ua.NodeId, element: ua.RelativePathElement) -> Iterator[ua.NodeId]:
+        data = self.nodes.space.get(start)
+        kind = element.ReferenceTypeId
+        for r in data.references if data else ():
+            if r.IsForward == element.IsInverse:
+                continue
+            if kind != NULL and r.ReferenceTypeId != kind and not (element.IncludeSubtypes and r.ReferenceTypeId in self._kinds(kind)):
+                continue
+            node = ua.NodeId(r.NodeId.Identifier, r.NodeId.NamespaceIndex, r.NodeId.NodeIdType)
+            if self._attribute(self.nodes.space.get(node), ua.AttributeIds.BrowseName, r.BrowseName) == element.TargetName:
+                yield node

@@ -1,0 +1,1 @@
+"""The packaged cases, one YAML file each."""

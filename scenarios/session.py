@@ -1,0 +1,371 @@
+"""A live run: one simulation, its clock, its commands, its listeners.
+
+OPC UA, web pages and tests are faces of the same session; none has a door of its own into the plant. Time goes paced,
+as fast as possible, step by step, or in lock-step with controllers outside; the model never knows which. All of it
+runs in one thread, on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from scenarios.alarms import Alarm, AlarmBook
+from scenarios.lockstep import LockStep
+from scenarios.outside import Outside
+from scenarios.recent import Recent
+from scenarios.schema import Scenario, check, load_scenario
+from scenarios.simulation import Simulation
+from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
+from twin.design.load import load_design
+from twin.design.schema import Design
+from twin.errors import BatchtwinError
+
+SCAN_S = SCAN_TICKS * TICK_S
+PIECE_S = 0.008  # wall time that the model may take at a stretch before others get their turn
+LONGEST_STEP = 100_000  # scans
+FASTEST = 1e6
+BEHIND_S = 1.0  # wall time; farther behind than this, a paced run lets the lost time go
+
+
+class Play(Protocol):
+    """Puts a simulation together for whichever controller: the reference inside, or one outside."""
+
+    def __call__(self, controller: Any, out: str | Path | None, seed: int | None, /) -> Simulation: ...
+
+
+def _loaded(scenario: str | Path | Scenario, design: str | Path | Design | None) -> tuple[Scenario, Design]:
+    """A scenario and the design it is played on."""
+    if not isinstance(scenario, Scenario):
+        return load_scenario(scenario, design)
+    plant = design if isinstance(design, Design) else load_design(design or scenario.design)
+    check(scenario, plant)
+    return scenario, plant
+
+
+class Session:
+    """One live run with everything that is done to it.
+
+    Args:
+        scenario: what is played: a name, file or `Scenario`, or a function that puts a simulation together (`Play`).
+        design, seed, until_s: see `Simulation`.
+        out: folder of the run to record; None keeps nothing until `record`.
+        controller: "reference" inside, or "none": actuators are written from outside.
+        operator: whether the simulated shift operator starts the line and answers alarms.
+
+    Attributes:
+        sim: the simulation; another object after `reset`.
+        epoch: counts the resets.
+        state: "paused", "running", "stepping", "ended" or "failed".
+        speed: simulated seconds a second of wall time; infinity is as fast as possible.
+        lockstep: the controllers that time waits for.
+        alarms: the alarm book of the run.
+        late_ms: how late the last paced scan was, wall time.
+        overruns: times a paced run fell behind for good.
+        trouble: why the run failed, in one line.
+
+    Raises:
+        BatchtwinError: wrong input.
+    """
+
+    def __init__(self, scenario: str | Path | Scenario | Play, design: str | Path | Design | None = None, *, seed: int | None = None,
+                 until_s: float | None = None, out: str | Path | None = None, controller: str = "none", operator: bool = True) -> None:  # fmt: skip
+        self._inside = controller == "reference"
+        self._operator = operator
+        self.listeners: list[Callable[[], None]] = []
+        self.alarm_listeners: list[Callable[[Alarm], None]] = []
+        self.lockstep = LockStep(self)
+        self.epoch = 0
+        self.speed, self.locked = 1.0, False
+        self._play = scenario if callable(scenario) else self._plain(*_loaded(scenario, design), until_s)
+        with self._play("reference", None, seed) as trial:  # compiles, if need be, before anybody waits for it
+            trial.advance(SCAN_S)
+        self._wake, self._changed = asyncio.Event(), asyncio.Event()
+        self._closed = False
+        self._begin(self._play("reference" if self._inside else Outside(), out, seed))
+
+    def _plain(self, scenario: Scenario, design: Design, until_s: float | None = None) -> Play:
+        """A simulation of a scenario, with or without the shift operator."""
+        return lambda controller, out, seed: Simulation(
+            scenario, design, seed=seed, fidelity="scan", until_s=until_s, out=out, operator=self._operator, controller=controller
+        )
+
+    def _begin(self, sim: Simulation) -> None:
+        self.sim = sim
+        self._keep_recent()
+        self.outside = sim.controller if isinstance(sim.controller, Outside) else None
+        self.sim.advance(0)  # what is due at the very start shows before anybody looks
+        self.alarms = AlarmBook(self.sim, self._tell)
+        self.state, self.trouble = "paused", ""
+        self._stop_tick: int | None = None
+        self.late_ms, self.overruns = 0.0, 0
+        self._anchor()
+
+    # --- looking --------------------------------------------------------------------------------------
+
+    @property
+    def tick(self) -> int:
+        """Simulated time, ticks of 10 ms."""
+        return self.sim.tick
+
+    @property
+    def scan(self) -> int:
+        """Number of the scan that comes next, counted from 0."""
+        return self.sim.tick // SCAN_TICKS
+
+    @property
+    def clock(self) -> float:
+        """Simulated calendar time as seconds since 1970; the scenario's local time is taken as it stands."""
+        starts = self.sim.scenario.starts
+        return (starts - type(starts)(1970, 1, 1)).total_seconds() + self.sim.tick / TICKS_PER_S
+
+    @property
+    def takes_outputs(self) -> bool:
+        """Whether actuators are written from outside."""
+        return self.outside is not None
+
+    # --- the clock ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Let time go until `pause` or the end.
+
+        Raises:
+            BatchtwinError: E305 when the run is over.
+        """
+        self._going("Start")
+        self._stop_tick = None
+        self._set("running")
+
+    def pause(self) -> None:
+        """Let time stand after the scan under way."""
+        if self.state in ("running", "stepping"):
+            self._set("paused")
+
+    def run_until(self, seconds: float) -> None:
+        """Let time go until a simulated time, seconds since the start, and pause there.
+
+        Raises:
+            BatchtwinError: E305 when the run is over, E401 when the time has passed.
+        """
+        self._going("RunUntil")
+        tick = round(seconds * TICKS_PER_S) if 0 <= seconds < 1e9 else -1
+        if tick < self.tick:
+            raise BatchtwinError(
+                "E401", problem=f"{seconds:g} s lies in the past or out of range", mend=f"give {self.tick / TICKS_PER_S:g} or more"
+            )
+        self._stop_tick = -(-tick // SCAN_TICKS) * SCAN_TICKS
+        self._set("running")
+
+    async def step(self, scans: int = 1) -> int:
+        """Play some scans, as fast as possible, and pause; in lock-step, as the controllers allow. Returns the scan that comes next.
+
+        Raises:
+            BatchtwinError: E305 when time is running or the run is over, E401 for a number out of range.
+        """
+        self._going("Step")
+        if self.state != "paused":
+            raise BatchtwinError("E305", what="Step", state=self.state, mend="pause first")
+        if not 1 <= scans <= LONGEST_STEP:
+            raise BatchtwinError("E401", problem=f"{scans} scans", mend=f"give 1 to {LONGEST_STEP}")
+        self._stop_tick = (self.scan + scans) * SCAN_TICKS
+        self._set("stepping")
+        while self.state == "stepping":
+            if not (self.lockstep.partners and self.locked):
+                self._piece(self._stop_tick)
+                await asyncio.sleep(0)
+            else:
+                await self.changed()
+        return self.scan
+
+    def wake(self) -> None:
+        """Something has happened that may let time go on."""
+        self._wake.set()
+
+    async def changed(self) -> None:
+        """Wait until the image or the state has changed."""
+        await self._changed.wait()
+
+    def set_speed(self, speed: str) -> None:
+        """`1`, `10`, `0.5` … times real time, `max`, or `lockstep`.
+
+        Raises:
+            BatchtwinError: E401 for anything else.
+        """
+        word = speed.strip().lower()
+        try:
+            value = float("inf") if word in ("max", "lockstep") else float(word)
+        except ValueError:
+            value = 0.0
+        if not (0.01 <= value <= FASTEST or word in ("max", "lockstep")):
+            raise BatchtwinError("E401", problem=f"speed '{speed[:20]}'", mend="give a number from 0.01 to 1000000, max, or lockstep")
+        self.speed, self.locked = value, word == "lockstep"
+        self._anchor()
+        self._wake.set()
+
+    @property
+    def speed_text(self) -> str:
+        """The speed as `set_speed` takes it."""
+        return "lockstep" if self.locked else "max" if self.speed == float("inf") else f"{self.speed:g}"
+
+    def reset(self, scenario: str | Path | Scenario | Play = "", seed: int | None = None, out: str | Path | None = None) -> None:
+        """Close this run and begin another on the same plant; its time stands still until it is started.
+
+        Args:
+            scenario: as in `Session`; the present one when left out.
+            seed: the scenario's own when None.
+            out: folder of the new run; None keeps nothing.
+
+        Raises:
+            BatchtwinError: the scenario is wrong or does not fit the plant; then the present run goes on.
+        """
+        old = self.sim
+        play = self._play if scenario == "" else scenario if callable(scenario) else self._plain(*_loaded(scenario, old.design))
+        sim = play("reference" if self._inside else Outside(), out, seed)
+        if sim.plant.table.tags != old.plant.table.tags:
+            raise BatchtwinError(
+                "E401", problem="that scenario is played on another plant", mend=f"serve it with --design {sim.design.name}"
+            )
+        self._play = play
+        with suppress(BatchtwinError):  # a full disk has been told already
+            old.close("complete" if old.tick >= old.end_tick else "cut")
+        self._begin(sim)
+        self.epoch += 1
+        self.lockstep.reset()
+        self.told()
+
+    def _going(self, what: str) -> None:
+        if self.state in ("ended", "failed"):
+            raise BatchtwinError("E305", what=what, state=self.state, mend="reset first")
+
+    def _set(self, state: str) -> None:
+        self.state = state
+        self._anchor()
+        self._wake.set()
+        self.told()
+
+    def _anchor(self) -> None:
+        """Count paced time from here."""
+        self._wall0, self._tick0 = time.monotonic(), self.sim.tick
+
+    # --- playing --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Drive the run; a task of the event loop, until `close`."""
+        while not self._closed:
+            wait_s = self._turn()
+            if wait_s == 0:
+                await asyncio.sleep(0)
+                continue
+            self._wake.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait_s)
+
+    def _turn(self) -> float:
+        """Play what is due now; returns the wall time until more is, 0 for at once, and a while when nothing is."""
+        if self.locked and self.state in ("running", "stepping"):
+            return self.lockstep.turn()
+        if self.state != "running":
+            return 3600.0
+        if self.speed == float("inf"):
+            self._piece(None)
+            return 0.0
+        now = time.monotonic()
+        due = self._tick0 + SCAN_TICKS + int((now - self._wall0) * self.speed * TICKS_PER_S) // SCAN_TICKS * SCAN_TICKS
+        ahead_s = self._wall0 + (self.tick - self._tick0) * TICK_S / self.speed - now
+        if ahead_s > 0:
+            return ahead_s
+        self.late_ms = -ahead_s * 1e3
+        if -ahead_s > BEHIND_S:
+            self.overruns += 1
+            self._anchor()
+        self._piece(min(due, self.tick + SCAN_TICKS) if self.speed <= 10 else due)
+        return 0.0
+
+    def _piece(self, until: int | None) -> None:
+        """Play to a tick, or for as long as a piece may take, whichever is first."""
+        stop = min(t for t in (until, self._stop_tick, self.sim.end_tick) if t is not None)
+        enough = time.monotonic() + PIECE_S
+        try:
+            while self.sim.tick < stop and time.monotonic() < enough:
+                ahead = SCAN_TICKS if stop - self.sim.tick < 64 * SCAN_TICKS else 16 * SCAN_TICKS
+                self.sim.advance(min(ahead, stop - self.sim.tick) * TICK_S)
+                if self.outside:
+                    self.outside.hand_over(self.sim)
+        except Exception as error:  # a full disk, or a mistake of ours: the session tells it and stays
+            self.state, self.trouble = "failed", str(error) if isinstance(error, BatchtwinError) else f"internal error: {error!r}"
+            with suppress(Exception):
+                self.sim.close("failed")
+        self.alarms.step()
+        if self.state != "failed" and self.sim.tick >= self.sim.end_tick:
+            self._end()
+        elif self._stop_tick is not None and self.sim.tick >= self._stop_tick:
+            self._stop_tick = None
+            self.state = "paused"
+        self.lockstep.hand_out()
+        self.told()
+
+    def play_scan(self) -> None:
+        """Play one scan; lock-step calls it when all controllers have written."""
+        self._piece(self.sim.tick + SCAN_TICKS)
+
+    def _end(self) -> None:
+        try:
+            self.sim.close("complete")
+            self.state = "ended"
+        except BatchtwinError as error:
+            self.state, self.trouble = "failed", str(error)
+
+    def told(self) -> None:
+        """Tell the listeners that the image or the state has changed."""
+        for listener in self.listeners:
+            listener()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _tell(self, alarm: Alarm) -> None:
+        for listener in self.alarm_listeners:
+            listener(alarm)
+
+    # --- acting ---------------------------------------------------------------------------------------
+
+    def write(self, name: str, value: float, by: str, controller: bool = False) -> None:
+        """Write a tag; it takes effect at the next scan. What a controller writes are its outputs; what people write is an event of the run.
+
+        Args:
+            controller: it is written by a controller that has announced itself; it may reset a command bit, too.
+
+        Raises:
+            BatchtwinError: E301 for an unknown tag, E302 when it is not writable here, E305 when the run is over.
+        """
+        tag = self.sim.plant.table[name]
+        self._going(name)
+        if tag.direction not in ("actuator", "status") and not (controller and self.outside):
+            self.sim.write(name, value, by)
+        elif self.outside is None:
+            raise BatchtwinError("E302", name=name, direction=f"{tag.direction} of the controller inside", who=by)
+        elif tag.direction in ("sensor", "parameter"):
+            raise BatchtwinError("E302", name=name, direction=tag.direction, who=by)
+        else:
+            self.outside.write(self.sim.plant.table.index(name), value)
+
+    def record(self, folder: str | Path) -> None:
+        """Begin to record; see `Simulation.record_to`."""
+        self._going("StartRecording")
+        self.sim.record_to(folder)
+        self._keep_recent()
+
+    def _keep_recent(self) -> None:
+        """Who looks on may ask what was: keep the newest rows of the record at hand."""
+        if self.sim.writer:
+            self.sim.writer.recent = Recent()
+
+    def close(self) -> dict[str, Any]:
+        """End the session and its run. Returns the outcome."""
+        self._closed = True
+        self._wake.set()
+        self.lockstep.close()
+        return self.sim.close("complete" if self.sim.tick >= self.sim.end_tick else "cut")
