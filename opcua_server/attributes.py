@@ -170,7 +170,7 @@ class Attributes:
         index = self.tag_index(node)
         tags = self.board.table.tags
         if index is not None:
-            return tags[index].writer in writers or (bool(session.controllers) and tags[index].writer == "operator")
+            return tags[index].writer in writers or _resets(tags[index], session)
         return bool(self._groups.get(node)) and any(tags[i].writer in writers for i in self._groups[node])
 
     # --- writing --------------------------------------------------------------------------------------
@@ -190,9 +190,10 @@ class Attributes:
             return int(Code.BadNotWritable)
         if not self._may_write(node, session):
             return int(Code.BadUserAccessDenied)
-        if item.Value.StatusCode is not None and item.Value.StatusCode.value != GOOD:
+        given = item.Value
+        if given.SourceTimestamp or given.ServerTimestamp or (given.StatusCode is not None and given.StatusCode.value != GOOD):
             return int(Code.BadWriteNotSupported)
-        variant = item.Value.Value
+        variant = given.Value
         if variant is None:
             return int(Code.BadTypeMismatch)
         try:
@@ -210,6 +211,8 @@ class Attributes:
         tag = self.board.table.tags[index]
         if kind != self.board.types[index] or isinstance(value, list) or value is None:
             return int(Code.BadTypeMismatch)
+        if value and session.user is not None and tag.writer not in RIGHTS[session.user.role].writes:
+            return int(Code.BadUserAccessDenied)
         if not tag.low <= value <= tag.high:  # false for NaN, too
             return int(Code.BadOutOfRange)
         self._write_tag(tag, float(value), session)
@@ -234,13 +237,18 @@ class Attributes:
             tag = tags[i]
             if not tag.low <= value <= tag.high or (tag.dtype != "float" and value != math.floor(value)):
                 return int(Code.BadOutOfRange)
-            if tag.writer not in writers and value != self.board.values[i] and not (session.controllers and tag.writer == "operator"):
+            if tag.writer not in writers and value != self.board.values[i] and (value or not _resets(tag, session)):
                 return int(Code.BadUserAccessDenied)
         for i, value in zip(group, values, strict=True):
             if value != self.board.values[i]:
                 self._write_tag(tags[i], value, session)
                 self.board.values[i] = value
         return GOOD
+
+
+def _resets(tag: Tag, session: Session) -> bool:
+    """Is it an operator's command bit, which a controller that has announced itself sets back when it has obeyed."""
+    return bool(session.controllers) and tag.writer == "operator" and tag.dtype == "bool"
 
 
 def span(index_range: str) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from asyncua.common.utils import Buffer
 from asyncua.crypto.security_policies import SecurityPolicyFactory, SecurityPolicyNone
 from asyncua.ua.ua_binary import header_from_binary, struct_from_binary, struct_to_binary, uatcp_to_binary
 
+from opcua_server.decoding import Bytes
 from opcua_server.limits import Limits
 
 log = logging.getLogger("batchtwin.opcua")
@@ -36,25 +37,6 @@ class Refused(Exception):
     def __init__(self, code: int, why: str) -> None:
         self.code = code
         super().__init__(why)
-
-
-class Bytes(Buffer):
-    """What a client sent. Unlike the library's buffer it cannot be made to step backwards by a negative length."""
-
-    def read(self, size: int) -> bytes:
-        if size < 0:
-            raise ua.UaError("negative length")
-        return super().read(size)
-
-    def skip(self, size: int) -> None:
-        if size < 0:
-            raise ua.UaError("negative length")
-        super().skip(size)
-
-    def copy(self, size: int = -1) -> Bytes:
-        if size == -1 or size > self._size:
-            size = self._size
-        return Bytes(self._data, self._cur_pos, size)
 
 
 class Channel:

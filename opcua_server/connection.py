@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         name = transport.get_extra_info("peername")
         self.peer = str(name[0]) if name else "?"
         if not self.server.connected(self):
+            self._channel.tell(Refused(Code.BadTcpServerTooBusy, "too many connections"))
             transport.close()
             return
         self._timer = asyncio.get_running_loop().call_later(self.server.limits.activation_s, self._activated_in_time)
@@ -181,6 +182,10 @@ class Connection(asyncio.Protocol):
         policy = self._channel.policy
         if not self._channel.offered:
             raise ua.UaStatusCodeError(Code.BadSecurityPolicyRejected)
+        if self.session is not None and self.session.connection is self:
+            if self.session.user is not None:
+                raise ua.UaStatusCodeError(Code.BadTooManySessions)  # a connection has one
+            self.server.sessions.close(self.session)
         certificate = policy.peer_certificate or b""
         if certificate:
             if (p.ClientCertificate or b"") != certificate:
@@ -234,6 +239,9 @@ class Connection(asyncio.Protocol):
         user = await self.server.identify(p, session, policy, self.peer)
         if session.user is not None and session.connection is not self and session.user != user:
             raise ua.UaStatusCodeError(Code.BadIdentityTokenRejected)
+        if session.user not in (None, user):  # somebody else from here on: the controllers that the other one had announced go
+            self.server.live.lockstep.gone(session)
+            session.controllers.clear()
         self.server.activated(session, user, self)
         self.session = session
         if p.LocaleIds:

@@ -15,7 +15,7 @@ from asyncua import ua
 from numpy.typing import NDArray
 
 from opcua_server.board import BOOLEAN, DOUBLE, Board
-from opcua_server.channel import Bytes
+from opcua_server.decoding import Bytes
 from opcua_server.wire import NO_LIST
 
 PLANS = 128  # kept at most
@@ -43,15 +43,19 @@ class Plan:
         self.out = np.zeros(start[-1], np.uint8)
         self.out[at], self.out[at + 1] = MASK[timestamps], types
         self.count = struct.pack("<i", len(index))
-        self.values = [(board.types[index] == t, dtype) for t, dtype in ((BOOLEAN, "u1"), (6, "<i4"), (7, "<u4"), (DOUBLE, "<f8")) if (types == t).any()]
-        self.places = [_bytes_at(at[which] + 2, np.dtype(dtype).itemsize) for which, dtype in self.values]
+        self.values = [
+            (board.types[index] == t, dtype)
+            for t, dtype in ((BOOLEAN, "u1"), (6, "<i4"), (7, "<u4"), (DOUBLE, "<f8"))
+            if (types == t).any()
+        ]
+        self.places = [places(at[which] + 2, np.dtype(dtype).itemsize) for which, dtype in self.values]
         self.picks = [index[which] for which, _ in self.values]
-        self.status = _bytes_at(at + 2 + size, 4)
+        self.status = places(at + 2 + size, 4)
         time_at = at + 2 + size + 4
         self.times = []
         for bit, name in ((4, "source_time"), (8, "server_time")):
             if MASK[timestamps] & bit:
-                self.times.append((_bytes_at(time_at, 8), name))
+                self.times.append((places(time_at, 8), name))
                 time_at = time_at + 8
 
     def answer(self, board: Board) -> bytes | None:
@@ -68,7 +72,7 @@ class Plan:
         return self.count + out.tobytes() + NO_LIST
 
 
-def _bytes_at(at: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def places(at: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     """Indices of `size` bytes from each place on: [place, byte]."""
     return at[:, None] + np.arange(size)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from asyncua import ua
@@ -26,6 +27,7 @@ DECRYPT = {
     "http://www.w3.org/2001/04/xmlenc#rsa-oaep": uacrypto.decrypt_rsa_oaep,
     "http://opcfoundation.org/UA/security/rsa-oaep-sha2-256": uacrypto.decrypt_rsa_oaep_sha256,
 }
+MOST_BLOCKS = 8  # of an encrypted password
 VERIFY = {
     "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256": uacrypto.verify_sha256,
     "http://opcfoundation.org/UA/security/rsa-pss-sha2-256": uacrypto.verify_pss_sha256,
@@ -80,7 +82,7 @@ class Identity:
         if decrypt is None:
             raise ua.UaStatusCodeError(Code.BadIdentityTokenInvalid)
         try:
-            plain = decrypt(self._key, token.Password)
+            plain = self._decrypted(decrypt, token.Password)
             (length,) = struct.unpack_from("<I", plain)
             secret = plain[4 : 4 + length]
             if not secret.endswith(session.nonce) or not session.nonce:
@@ -88,6 +90,14 @@ class Identity:
             return bytes(secret[: -len(session.nonce)]).decode("utf-8")
         except Exception:
             raise ua.UaStatusCodeError(Code.BadIdentityTokenInvalid) from None
+
+    def _decrypted(self, decrypt: Callable[[Any, bytes], bytes], secret: bytes) -> bytes:
+        """What was encrypted for us; a long password takes several blocks."""
+        assert self._key is not None
+        size = self._key.key_size // 8
+        if not size <= len(secret) <= MOST_BLOCKS * size or len(secret) % size:
+            raise ValueError
+        return b"".join(decrypt(self._key, secret[i : i + size]) for i in range(0, len(secret), size))
 
     def _by_certificate(self, token: ua.X509IdentityToken, signature: ua.SignatureData, session: Session, policy: Any) -> User | None:
         assert self._gate is not None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+ARRAY_LENGTH = STRING_BYTES = 65_536  # in what clients send, and announced
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of a server; counts unless a unit stands in the name."""
@@ -34,8 +37,8 @@ class Limits:
     history_values: int = 50_000  # of one node in one answer, twice as many of all; the rest comes with continuation points
     browse_references: int = 1_000
     continuation_points: int = 20  # of browsing and of history, a session each
-    array_length: int = 65_536
-    string_bytes: int = 65_536
+    array_length: int = ARRAY_LENGTH
+    string_bytes: int = STRING_BYTES
     chunk_bytes: int = 65_536
     message_bytes: int = 4 * 1024 * 1024
     chunks: int = 64

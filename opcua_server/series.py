@@ -138,11 +138,14 @@ class Record:
             times[i] = self._edge(times, int(i), walk)
         rest = None
         if len(whole) > page and (walk.stop is not None or (walk.left or 0) > page):
-            following = whole[page]
-            at = int(rows.times[following]) if following >= 0 else walk.origin
-            if walk.stop is not None and (following < 0 or (at <= walk.stop if walk.backward else at >= walk.stop)):
-                at = walk.stop  # only the bound is left
-            rest = replace(walk, origin=at, fresh=False, left=None if walk.left is None else walk.left - page)
+            following, stop = whole[page], walk.stop
+            if following < 0 and stop is None:
+                stop = self._edge(times, len(times), walk)
+            at = int(rows.times[following]) if following >= 0 else stop
+            if stop is not None and (following < 0 or (at <= stop if walk.backward else at >= stop)):
+                at = stop  # only the bound is left
+            assert at is not None
+            rest = replace(walk, origin=at, stop=stop, fresh=False, left=None if walk.left is None else walk.left - page)
         return Series(times, values, status, self.kind), rest
 
     @staticmethod

@@ -22,7 +22,7 @@ from opcua_server.connection import Connection
 from opcua_server.history import History
 from opcua_server.limits import Limits
 from opcua_server.methods import Methods
-from opcua_server.nodes import APPLICATION_URI, Nodes
+from opcua_server.nodes import APPLICATION_URI, NS, Nodes
 from opcua_server.plant_methods import PlantMethods
 from opcua_server.roles import User
 from opcua_server.security import Security
@@ -180,7 +180,8 @@ class PlantServer:
     def call(self, request: ua.CallMethodRequest, session: Session) -> ua.CallMethodResult | Awaitable[ua.CallMethodResult]:
         """Call a method; noted in the audit ledger unless it is the steady Next of lock-step."""
         result = self.methods.call(request, session)
-        name = request.MethodId.to_string() if request.MethodId.NamespaceIndex != 2 else request.MethodId.Identifier
+        ours = request.MethodId.NamespaceIndex == NS
+        name = request.MethodId.Identifier if ours else f"{request.ObjectId.Identifier} {request.MethodId.to_string()}"
         if name != "Time.Next":
             status = result.StatusCode.value if isinstance(result, ua.CallMethodResult) else None
             self.audit("call", session, name=name, value=[v.Value for v in request.InputArguments or []], status=status)

@@ -13,6 +13,7 @@ from asyncua.ua.ua_binary import list_to_binary, struct_from_binary, struct_to_b
 
 from opcua_server import notify, wire
 from opcua_server.fastread import FastRead, rest
+from opcua_server.fastwrite import FastWrite
 from opcua_server.sessions import Session
 from opcua_server.subscriptions import PublishRequest
 from opcua_server.wire import NO_LIST, Request, head, results
@@ -44,7 +45,7 @@ class Services:
     def __init__(self, server: PlantServer) -> None:
         self.server = server
         self.limits = server.limits
-        self.fast = FastRead(server.board, server.attributes.tag_index)
+        self.fast_read, self.fast_write = FastRead(server.board, server.attributes.tag_index), FastWrite(server)
         s = server.subscriptions
         self.table: dict[int, Service] = {}
         self._add("Read", ua.ReadParameters, self._read)
@@ -79,17 +80,18 @@ class Services:
         Raises:
             ua.UaStatusCodeError: the service as a whole is refused.
         """
-        if request.type == READ_REQUEST:
-            answer = self.fast.answer(rest(request.body))
+        short = {READ_REQUEST: (READ_RESPONSE, "Read"), WRITE_REQUEST: (WRITE_RESPONSE, "Write")}.get(request.type)
+        whole = rest(request.body) if short else b""
+        if short:
+            answer = self.fast_read.answer(whole) if request.type == READ_REQUEST else self.fast_write.answer(whole, session)
             if answer is not None:
-                session.counts["Read"] = session.counts.get("Read", 0) + 1
-                respond(head(READ_RESPONSE, request.handle) + answer)
+                session.counts[short[1]] = session.counts.get(short[1], 0) + 1
+                respond(head(short[0], request.handle) + answer)
                 return
         service = self.table.get(request.type)
         if service is None:
             raise refuse(Code.BadServiceUnsupported)
         session.counts[service.name] = session.counts.get(service.name, 0) + 1
-        key = rest(request.body) if request.type == READ_REQUEST else b""
         try:
             parameters = struct_from_binary(service.parameters, request.body)
         except Exception:
@@ -97,8 +99,10 @@ class Services:
         body = service.handle(session, request, parameters, respond)
         if body is not None:
             respond(body)
-        if key:
-            self.fast.learn(key, parameters)
+        if request.type == READ_REQUEST:
+            self.fast_read.learn(whole, parameters)
+        elif request.type == WRITE_REQUEST:
+            self.fast_write.learn(whole)
 
     def _check(self, items: list[Any] | None) -> list[Any]:
         if not items:
@@ -128,7 +132,7 @@ class Services:
     def _write(self, session: Session, r: Request, p: ua.WriteParameters, _: Any) -> bytes:
         items = self._check(p.NodesToWrite)
         codes = self.server.write(items, session)
-        return head(o.WriteResponse_Encoding_DefaultBinary, r.handle) + list_to_binary(ua.UInt32, codes) + NO_LIST
+        return head(WRITE_RESPONSE, r.handle) + list_to_binary(ua.UInt32, codes) + NO_LIST
 
     def _browse(self, session: Session, r: Request, p: ua.BrowseParameters, _: Any) -> bytes:
         if p.View is not None and p.View.ViewId is not None and not p.View.ViewId.is_null():
@@ -223,4 +227,5 @@ class Services:
         return notify.republish_response(r.handle, message)
 
 
+WRITE_REQUEST, WRITE_RESPONSE = o.WriteRequest_Encoding_DefaultBinary, o.WriteResponse_Encoding_DefaultBinary
 READ_REQUEST, READ_RESPONSE = o.ReadRequest_Encoding_DefaultBinary, o.ReadResponse_Encoding_DefaultBinary

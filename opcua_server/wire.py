@@ -11,7 +11,7 @@ from asyncua import ua
 from asyncua.ua.ua_binary import list_to_binary, nodeid_from_binary, struct_from_binary
 
 from opcua_server.board import filetime
-from opcua_server.channel import Bytes
+from opcua_server.decoding import Bytes
 
 FAULT = ua.ObjectIds.ServiceFault_Encoding_DefaultBinary
 NO_LIST = b"\xff\xff\xff\xff"

@@ -23,6 +23,7 @@ Moment = str | Condition
 Floats = NDArray[np.float64]
 
 EVENT = re.compile(r"^(fault|fault-end|alarm|alarm-end|command|operator):(\S+)(?:\s*\+\s*(\S+))?$")
+PRESSED = "write case"  # text of an event that stands for a press of the case
 PLOT_S = 30.0  # drawn before and after what offends
 
 
@@ -141,8 +142,10 @@ class Evidence:
             return seconds(moment) - self.scenario.midnight_s
         kind, name, later = event.groups()
         for e in self.events:
-            let_go = kind in ("command", "operator") and not e["value"]
-            if e["kind"] == kind and name in (e["name"], e["text"]) and not let_go and e["time_s"] >= since - 1e-9:
+            meant = e["kind"] == kind and name in (e["name"], e["text"]) and e["time_s"] >= since - 1e-9
+            if kind == "command":  # a press of the case, not its end, nor somebody else's
+                meant = meant and e["text"] == PRESSED and bool(e["value"])
+            if meant:
                 return float(e["time_s"]) + (seconds(later) if later else 0.0)
         raise NothingToJudge(f"there was no {kind} {name}", f"没有发生 {kind} {name}")
 

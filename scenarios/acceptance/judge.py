@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scenarios.acceptance import conditions
 from scenarios.acceptance.case import Case, Cue, Press, Strike
-from scenarios.acceptance.evidence import Evidence
+from scenarios.acceptance.evidence import PRESSED, Evidence
 from scenarios.acceptance.results import CaseResult, CheckResult, State, plain
 from scenarios.run import Run, open_run
 from scenarios.simulation import Controller, Simulation
@@ -75,9 +75,10 @@ def _course(sim: Simulation, cue: Cue, act: Callable[[], None]) -> Generator[sim
 
 
 def _press(sim: Simulation, press: Press) -> None:
-    sim.write(press.tag, press.value, by="case")
+    by = PRESSED.removeprefix("write ")
+    sim.write(press.tag, press.value, by)
     if press.lasts is not None:
-        sim.engine.at(sim.tick + round(press.lasts * TICKS_PER_S), lambda: sim.write(press.tag, 0.0, by="case"))
+        sim.engine.at(sim.tick + round(press.lasts * TICKS_PER_S), lambda: sim.write(press.tag, 0.0, by))
 
 
 def _strike(sim: Simulation, strike: Strike) -> None:

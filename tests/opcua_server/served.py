@@ -15,6 +15,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 
 from opcua_server.certificates import Own, own_certificate
 from opcua_server.limits import Limits
+from opcua_server.login import Throttle
 from opcua_server.nodes import NS
 from opcua_server.security import Security, insecure, secure
 from opcua_server.server import PlantServer
@@ -82,7 +83,9 @@ class Served:
         await self._player
 
     async def renew(self) -> None:
-        """As it was at the start: nobody connected, time stands at zero."""
+        """As it was at the start: nobody connected, time stands at zero, no login has failed."""
+        if self.server.security.gate is not None:
+            self.server.security.gate._throttle = Throttle()
         for session in list(self.server.sessions):
             self.server.sessions.close(session)
         for connection in list(self.server._connections):
@@ -107,19 +110,28 @@ class Served:
 
     @asynccontextmanager
     async def client(self, user: str = "", password: str = PASSWORD, *, own: Own | None = None, mode: Any = ua.MessageSecurityMode.SignAndEncrypt,
-                     policy: Any = SecurityPolicyBasic256Sha256, locales: tuple[str, ...] = (), uri: str = CLIENT_URI, **how: Any) -> AsyncIterator[Peer]:  # fmt: skip
-        """A client that is logged in; without a user over policy None."""
+                     policy: Any = SecurityPolicyBasic256Sha256, locales: tuple[str, ...] = (), uri: str = CLIENT_URI, certificate: Own | None = None,
+                     **how: Any) -> AsyncIterator[Peer]:  # fmt: skip
+        """A client that is logged in; over policy None where it has neither user nor certificate.
+
+        Args:
+            own: certificate of the client, one that the server trusts when left out.
+            certificate: of the user, instead of a name.
+        """
         client = Client(self.url, timeout=WAIT_S, **how)
         client.application_uri, client.session_timeout = uri, 60_000
         client._watchdog_intervall = 3600.0
         if locales:
             client.set_locale(list(locales))
-        if user or own:
+        if user or own or certificate:
             own = own or self.own()
             await client.set_security(policy, str(own.certificate), str(own.key), mode=mode)
         if user:
             client.set_user(user)
             client.set_password(password)
+        if certificate:
+            await client.load_client_certificate(str(certificate.certificate))
+            await client.load_private_key(str(certificate.key))
         await client.connect()
         try:
             yield Peer(client)

@@ -76,7 +76,9 @@ class SmallPlc:
         await node.set_writable()
 
         def show(*_: Any) -> ua.DataValue:
-            return ua.DataValue(ua.Variant(self.values[name], kind), ua.StatusCode(ua.UInt32(self.status.get(name, 0))))
+            value = self.values[name]
+            shown = ua.Variant() if value is None else ua.Variant(value, kind)
+            return ua.DataValue(shown, ua.StatusCode(ua.UInt32(self.status.get(name, 0))))
 
         def take(data: Any, attribute: Any, value: ua.DataValue) -> None:
             self.received[name] = 0 if value.StatusCode is None else value.StatusCode.value

@@ -313,6 +313,9 @@ def test_a_stranger_is_refused_kept_and_trusted_without_a_restart(pki):
     assert refusal(pki, peer, uri=URI) == "Good" and rejected(pki) == []
     assert pki.reject(thumbprint(peer).upper()).thumbprint == thumbprint(peer) and rejected(pki) == [thumbprint(peer)]
     assert refusal(pki, peer, uri=URI) == "BadCertificateUntrusted" and rejected(pki) == [thumbprint(peer)]
+    pki.trust(thumbprint(peer))
+    with pytest.raises(AccessError, match="no rejected certificate"):
+        pki.trust(thumbprint(peer))  # that is among the trusted now
     assert refusal(pki, certificate(), uri=URI) == "BadCertificateUntrusted"  # same name, same key, another certificate
 
 
@@ -320,10 +323,12 @@ def test_a_stranger_is_refused_kept_and_trusted_without_a_restart(pki):
 def test_a_certificate_laid_into_the_folder_is_trusted(pki, pem):
     pki.put("trusted/certs", certificate("a", uri=""), pem)
     (pki.pki / "trusted/certs/rubbish.der").write_bytes(b"rubbish")
+    (pki.pki / "trusted/certs/folder").mkdir()
     (pki.pki / "trusted/certs/.hidden.der").write_bytes(der_of(peer := certificate()))
     assert refusal(pki, peer) == "BadCertificateUntrusted"
     pki.put("trusted/certs", peer, pem)
     assert refusal(pki, peer) == "Good"
+    assert sorted(row.subject for row in pki.listing() if row.where == "trusted/certs") == ["", "CN=a", "CN=vendor"]
 
 
 def test_our_own_applications_trust_each_other(pki):
