@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from batchtwin import __version__
+from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
 DONE, FAILED, WRONG_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
@@ -59,6 +60,7 @@ class Format(StrEnum):
     json = "json"
 
 
+app.add_typer(access, name="access")
 language = "en"
 
 
@@ -309,6 +311,21 @@ def control(
     from batchtwin import serving
 
     print(f"{serving.control(endpoint, lines or [], user, server_certificate, once)} scans")
+
+
+@app.command(epilog=EXIT_CODES)
+def replay(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
+    lang: Lang = None,
+) -> None:
+    """Play a run again from its inputs and recorded commands; exit code 1 when it ends in another state."""
+    from scenarios.replay import replay as again
+    from scenarios.run import open_run
+
+    recorded, now = again(open_run(folder))
+    same = recorded == now
+    print(f"{'OK' if same else 'DIFFERENT'}: {folder}: recorded {recorded}, played again {now}")
+    raise typer.Exit(DONE if same else FAILED)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -50,7 +50,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
     stem = f"{plan.name}-{plan.seed if seed is None else seed}"
 
     async def play(folder: Path | None) -> dict[str, Any]:
-        live = Session(plan, plant, seed=seed, until_s=until_s, out=folder, controller=controller, operator=operator)
+        live = Session(plan, plant, seed=seed, until_s=until_s, controller=controller, operator=operator)
         live.set_speed(speed)
         live.lockstep.timeout_s = timeout_s
         if not paused:
@@ -64,7 +64,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
             print("Ctrl-C 结束" if zh else "Ctrl-C ends it", flush=True)
 
         runs = folder.parent if folder else Path("runs")
-        return await run(live, endpoint, safe, runs=runs, scenario=offer.scenario, verdict=offer.verdict, ready=ready)
+        return await run(live, endpoint, safe, runs=runs, scenario=offer.scenario, verdict=offer.verdict, out=folder, ready=ready)
 
     if not record:
         return asyncio.run(play(None))

@@ -191,7 +191,7 @@ class Attributes:
         if not self._may_write(node, session):
             return int(Code.BadUserAccessDenied)
         given = item.Value
-        if given.SourceTimestamp or given.ServerTimestamp or (given.StatusCode is not None and given.StatusCode.value != GOOD):
+        if given.StatusCode is not None and given.StatusCode.value != GOOD:  # time stamps are passed over: the scan's count
             return int(Code.BadWriteNotSupported)
         variant = given.Value
         if variant is None:

@@ -114,9 +114,7 @@ class Bridge:
             await asyncio.wait({talk, over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.live.pause()
-            for task in (talk, over, player):
-                task.cancel()
-            await asyncio.gather(talk, over, player, return_exceptions=True)
+            await _ended(talk, over, player)
             self.live.listeners.remove(self._moved.set)
         for task in (talk, player):
             if not task.cancelled():
@@ -230,6 +228,15 @@ class Bridge:
             due = max(begun + self._every, live.scan + 1)  # what was just written must have been taken before the image is looked at again
             while live.scan < due and not self._over:
                 await live.changed()
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended; `wait_for` of Python 3.11 may swallow a cancellation."""
+    going = {task for task in tasks if not task.done()}
+    while going:
+        for task in going:
+            task.cancel()
+        _, going = await asyncio.wait(going, timeout=0.1)
 
 
 def _why(error: BaseException) -> str:

@@ -120,8 +120,7 @@ def _tail(file: int) -> bytes:
 def _drop_half_line(file: int, size: int) -> None:
     """A process that was killed may leave half a line."""
     tail = _tail(file)
-    if tail and not tail.endswith(b"\n"):
-        os.ftruncate(file, size - len(tail) + tail.rfind(b"\n") + 1)
+    os.ftruncate(file, size - len(tail) + tail.rfind(b"\n") + 1)
 
 
 def _last_sum(file: int) -> str:
@@ -167,12 +166,10 @@ def verify(path: Path) -> Verified:
             number = 0
             for number, line in enumerate(_lines(name), 1):
                 entry = _parsed(line)
-                joins = number == 1 and entry.get("kind") == "file"
-                if joins and not total:
-                    follows = total = str(entry.get("follows"))
-                right = entry.get("sum") == _sum_of(line[: -SUM_LENGTH - 1] + b"}", total) and (not joins or entry.get("follows") == total)
-                if not right or joins != (number == 1):
+                before = total or str(entry.get("follows"))  # the oldest line says what it goes on from
+                if entry.get("sum") != _sum_of(line[: -SUM_LENGTH - 1] + b"}", before):
                     return Verified(lines, f"{name.name}:{number}", total or START, follows)
+                follows = follows if total else before
                 total, lines = str(entry["sum"]), lines + 1
             if not number and name != path:  # the youngest may be empty: the disk was full
                 return Verified(lines, f"{name.name}:1", total or START, follows)

@@ -60,7 +60,7 @@ class Channel:
         check_certificate: Callable[[bytes], None],
     ) -> None:
         self._send, self._limits, self._check = send, limits, check_certificate
-        self._transport = TransportLimits(limits.chunk_bytes, limits.chunk_bytes, limits.chunks, limits.message_bytes)
+        self._transport = TransportLimits(limits.chunk_bytes, limits.chunk_bytes, limits.chunks, limits.stranger_bytes)
         self.secure = SecureConnection(SecurityPolicyNone(), self._transport)
         self.secure.set_policy_factories(policies)
         self._offered = {(p.cls.URI, p.mode) for p in policies}
@@ -77,6 +77,10 @@ class Channel:
     def offered(self) -> bool:
         """Is the channel's policy one that sessions may use; the plain one always serves discovery."""
         return (self.policy.URI, self.policy.Mode) in self._offered
+
+    def admit(self) -> None:
+        """Somebody has logged in: messages may be long from now on."""
+        self._transport.max_message_size = self._limits.message_bytes
 
     # --- receiving ------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Code = ua.StatusCodes
 o = ua.ObjectIds
 UNREAD_BYTES = 16 * 1024 * 1024  # what a client may leave unread before it is cut off
+FAREWELL_S = 2.0  # how long it may take to read what was sent before the end
 
 
 class Connection(asyncio.Protocol):
@@ -56,16 +57,22 @@ class Connection(asyncio.Protocol):
             return
         self._timer = asyncio.get_running_loop().call_later(self.server.limits.activation_s, self._activated_in_time)
 
+    @property
+    def active(self) -> bool:
+        """Has it a session that is activated."""
+        return self.session is not None and self.session.user is not None and self.session.connection is self
+
     def _activated_in_time(self) -> None:
-        if self.session is None or self.session.user is None or self.session.connection is not self:
+        if not self.active:
             self.close(Refused(Code.BadTimeout, "no session was activated in time"))
+        self._timer = asyncio.get_running_loop().call_later(self.server.limits.activation_s, self._activated_in_time)
 
     def data_received(self, data: bytes) -> None:
         try:
             for message in self._channel.feed(data):
                 if self._busy is not None:  # a login is being checked: what comes after it waits
                     self._waiting.append(message)
-                    if len(self._waiting) > 100:
+                    if len(self._waiting) > 100 or sum(len(m) for _, m in self._waiting) > self.server.limits.message_bytes:
                         raise Refused(Code.BadTcpNotEnoughResources, "too many requests before the login is done")
                 else:
                     self._message(*message)
@@ -91,6 +98,13 @@ class Connection(asyncio.Protocol):
             self.server.audit("channel", peer=self.peer, name=str(refused), status=refused.code)
             self._channel.tell(refused)
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(FAREWELL_S, self.abort)
+
+    def abort(self) -> None:
+        """End the connection at once, read or not."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _send(self, data: bytes) -> None:
         transport = self._transport
@@ -159,6 +173,8 @@ class Connection(asyncio.Protocol):
     def _parameters(self, request: Request, kind: Any) -> Any:
         try:
             return struct_from_binary(kind, request.body)
+        except ua.UaStatusCodeError:
+            raise
         except Exception:
             raise ua.UaStatusCodeError(Code.BadDecodingError) from None
 
@@ -237,6 +253,7 @@ class Connection(asyncio.Protocol):
             except Exception:
                 raise ua.UaStatusCodeError(Code.BadApplicationSignatureInvalid) from None
         user = await self.server.identify(p, session, policy, self.peer)
+        self.server.sessions.find(request.token)  # it may have ended meanwhile
         if session.user is not None and session.connection is not self and session.user != user:
             raise ua.UaStatusCodeError(Code.BadIdentityTokenRejected)
         if session.user not in (None, user):  # somebody else from here on: the controllers that the other one had announced go
@@ -244,6 +261,7 @@ class Connection(asyncio.Protocol):
             session.controllers.clear()
         self.server.activated(session, user, self)
         self.session = session
+        self._channel.admit()
         if p.LocaleIds:
             session.locales = [str(x)[:20] for x in p.LocaleIds[:16] if x]
         session.last = time.monotonic()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from opcua_server.server import PlantServer
 
 Code = ua.StatusCodes
-GATHER_SHARE = 0.05  # of the time that bringing the newest rows to the record may take
+GATHER_SHARE = 0.05  # of a running plant's time that bringing the newest rows to the record may take
 MS = 10_000  # 100 ns in a millisecond
 _DATA = struct.Struct("<BBHBi")  # an ExtensionObject's head: NodeId of four bytes, binary body of some length
 _NULL = b"\xff\xff\xff\xff"
@@ -88,6 +88,7 @@ class History:
         self._server, self._live = server, server.live
         self._one = asyncio.Lock()  # a client that asks for much makes others wait, not the plant
         self._gather_at = 0.0
+        self._gathered: tuple[object, int] = None, -1  # of which run, up to when
         nodes, limits = server.nodes, server.limits
         yes = {o.HistoryServerCapabilities_AccessHistoryDataCapability}
         for name in ("AccessHistoryData", "AccessHistoryEvents", "InsertData", "ReplaceData", "UpdateData", "DeleteRaw", "DeleteAtTime",
@@ -112,15 +113,15 @@ class History:
         return self.keeps(index) and self._live.state not in ("ended", "failed")
 
     def _past(self) -> Past | None:
-        """The record as of now; None if there is none."""
-        writer = self._live.sim.writer
+        """The record as of now, or nearly so while time goes on; None if there is none."""
+        live, writer = self._live, self._live.sim.writer
         if writer is None or writer.recent is None:
             return None
         began = time.monotonic()
-        if began >= self._gather_at:
-            self._live.sim.gather()
-            took = time.monotonic() - began
-            self._gather_at = began + took / GATHER_SHARE
+        if self._gathered != (live.sim, live.tick) and (live.state not in ("running", "stepping") or began >= self._gather_at):
+            live.sim.gather()
+            self._gathered = live.sim, live.tick
+            self._gather_at = began + (time.monotonic() - began) / GATHER_SHARE
         return writer.recent.snapshot(writer.path)
 
     # --- the service ----------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 ARRAY_LENGTH = STRING_BYTES = 65_536  # in what clients send, and announced
 
 
@@ -36,10 +35,14 @@ class Limits:
     history_nodes: int = 1_000  # of one HistoryRead
     history_values: int = 50_000  # of one node in one answer, twice as many of all; the rest comes with continuation points
     browse_references: int = 1_000
+    browse_work: int = 100_000  # references that one request may look at
     continuation_points: int = 20  # of browsing and of history, a session each
     array_length: int = ARRAY_LENGTH
     string_bytes: int = STRING_BYTES
     chunk_bytes: int = 65_536
     message_bytes: int = 4 * 1024 * 1024
+    response_bytes: int = 8 * 1024 * 1024
+    pending_requests: int = 64  # history and methods under way, a session each
+    stranger_bytes: int = 128 * 1024  # one message before a session is activated
     chunks: int = 64
     activation_s: float = 30.0  # from connecting to an activated session

@@ -7,7 +7,7 @@ the child, any other at its source. The order is that of building, so the same d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,7 +21,6 @@ from opcua_server.methods import Methods
 from opcua_server.nodes import LIST, NAMESPACE, NS, Nodes, here, o, std
 from opcua_server.plant_methods import PlantMethods
 from opcua_server.server import no_scenario
-from opcua_server.texts import Text
 from scenarios.session import Session
 from twin.design.schema import Design
 from twin.plant import Plant
@@ -38,14 +37,18 @@ ENCODINGS = {ua.Range: o.Range_Encoding_DefaultXml, ua.EUInformation: o.EUInform
 Ids = ua.AttributeIds
 
 
-def nodeset(design: Design) -> str:
-    """The namespace of a plant as XML. The same design gives the same text."""
+def nodeset(design: Design, languages: Sequence[str] = ("en", "zh")) -> str:
+    """The namespace of a plant as XML. The same design gives the same text.
+
+    Args:
+        languages: of names and descriptions, in this order. Stacks that keep one text only take the first or the last.
+    """
     table = Plant(design).table
     nodes = Nodes()
     model.build(nodes, Board(table), {name: m.species for name, m in design.materials.items()})
     # What these show is computed when it is read, and here nobody reads: no run is needed.
     PlantMethods(nodes, Methods(nodes), cast(Session, SimpleNamespace(lockstep=None)), Path(), no_scenario, None)
-    return as_xml(nodes, _fixed(table))
+    return as_xml(nodes, _fixed(table), languages)
 
 
 def _fixed(table: TagTable) -> dict[ua.NodeId, ua.Variant]:
@@ -58,11 +61,12 @@ def _fixed(table: TagTable) -> dict[ua.NodeId, ua.Variant]:
     return out
 
 
-def as_xml(nodes: Nodes, fixed: dict[ua.NodeId, ua.Variant]) -> str:
+def as_xml(nodes: Nodes, fixed: dict[ua.NodeId, ua.Variant], languages: Sequence[str]) -> str:
     """All nodes of our namespace as XML.
 
     Args:
         fixed: values of nodes whose value does not stand in the address space but never changes.
+        languages: `en`, `zh` or both.
     """
     root = ET.Element("UANodeSet", {"xmlns": XML, "xmlns:uax": TYPES})
     ET.SubElement(ET.SubElement(root, "NamespaceUris"), "Uri").text = NAMESPACE
@@ -71,7 +75,7 @@ def as_xml(nodes: Nodes, fixed: dict[ua.NodeId, ua.Variant]) -> str:
     aliases = ET.SubElement(root, "Aliases")
     used: set[int] = set()
     for node in nodes.texts:
-        root.append(_node(nodes, node, fixed, used))
+        root.append(_node(nodes, node, fixed, languages, used))
     for number in sorted(used):
         ET.SubElement(aliases, "Alias", {"Alias": ua.ObjectIdNames[number]}).text = f"i={number}"
     ET.indent(root)
@@ -81,7 +85,8 @@ def as_xml(nodes: Nodes, fixed: dict[ua.NodeId, ua.Variant]) -> str:
 # --- nodes --------------------------------------------------------------------------------------------
 
 
-def _node(nodes: Nodes, node: ua.NodeId, fixed: dict[ua.NodeId, ua.Variant], used: set[int]) -> ET.Element:
+def _node(nodes: Nodes, node: ua.NodeId, fixed: dict[ua.NodeId, ua.Variant], languages: Sequence[str], used: set[int]) -> ET.Element:
+    """One node; `used` collects the numbers that need an alias."""
     data = nodes.space[node]
 
     def get(attribute: ua.AttributeIds, default: Any = None) -> Any:
@@ -97,21 +102,15 @@ def _node(nodes: Nodes, node: ua.NodeId, fixed: dict[ua.NodeId, ua.Variant], use
         element.set("EventNotifier", str(int(get(Ids.EventNotifier))))
     if kind == "Variable":
         _variable(element, get, used)
-    label, about = nodes.texts[node]
-    _text(element, "DisplayName", label)
-    _text(element, "Description", about)
+    for name, text in zip(("DisplayName", "Description"), nodes.texts[node], strict=True):
+        for language in languages:
+            ET.SubElement(element, name, {"Locale": language}).text = text._asdict()[language]
     references = ET.SubElement(element, "References")
-    for reference in data.references:
-        ours = reference.NodeId.NamespaceIndex == NS
-        if (
-            reference.ReferenceTypeId in HIERARCHICAL
-            if not reference.IsForward
-            else not (ours and reference.ReferenceTypeId in HIERARCHICAL)
-        ):
-            made = ET.SubElement(references, "Reference", {"ReferenceType": _alias(reference.ReferenceTypeId, used)})
-            made.text = _id(reference.NodeId)
-            if not reference.IsForward:
-                made.set("IsForward", "false")
+    for reference in filter(_stands_here, data.references):
+        made = ET.SubElement(references, "Reference", {"ReferenceType": _alias(reference.ReferenceTypeId, used)})
+        made.text = _id(reference.NodeId)
+        if not reference.IsForward:
+            made.set("IsForward", "false")
     if kind == "Variable":
         variant = fixed.get(node)
         if variant is None and node not in nodes.values:
@@ -120,6 +119,13 @@ def _node(nodes: Nodes, node: ua.NodeId, fixed: dict[ua.NodeId, ua.Variant], use
         if variant is not None and variant.Value is not None:
             ET.SubElement(element, "Value").append(_value(variant))
     return element
+
+
+def _stands_here(reference: ua.ReferenceDescription) -> bool:
+    """Of the two ends of a reference, the one at which it is written."""
+    if reference.ReferenceTypeId in HIERARCHICAL:
+        return not reference.IsForward or reference.NodeId.NamespaceIndex != NS
+    return bool(reference.IsForward)
 
 
 def _variable(element: ET.Element, get: Any, used: set[int]) -> None:
@@ -133,11 +139,6 @@ def _variable(element: ET.Element, get: Any, used: set[int]) -> None:
         element.set("AccessLevel", str(int(get(Ids.AccessLevel))))
     if get(Ids.Historizing):
         element.set("Historizing", "true")
-
-
-def _text(element: ET.Element, name: str, text: Text) -> None:
-    for locale, words in (("en", text.en), ("zh", text.zh)):
-        ET.SubElement(element, name, {"Locale": locale}).text = words
 
 
 def _id(node: ua.NodeId) -> str:

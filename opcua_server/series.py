@@ -139,12 +139,12 @@ class Record:
         rest = None
         if len(whole) > page and (walk.stop is not None or (walk.left or 0) > page):
             following, stop = whole[page], walk.stop
-            if following < 0 and stop is None:
-                stop = self._edge(times, len(times), walk)
-            at = int(rows.times[following]) if following >= 0 else stop
-            if stop is not None and (following < 0 or (at <= stop if walk.backward else at >= stop)):
-                at = stop  # only the bound is left
-            assert at is not None
+            if following < 0:
+                at = stop = self._edge(times, len(times), walk) if stop is None else stop
+            else:
+                at = int(rows.times[following])
+                if stop is not None and (at <= stop if walk.backward else at >= stop):
+                    at = stop  # only the bound is left
             rest = replace(walk, origin=at, stop=stop, fresh=False, left=None if walk.left is None else walk.left - page)
         return Series(times, values, status, self.kind), rest
 

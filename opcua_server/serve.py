@@ -15,10 +15,11 @@ from scenarios.session import Session
 
 
 async def serve(live: Session, endpoint: str, security: Security, *, runs: Path = Path("runs"), scenario: Callable[[str], Any] = no_scenario,
-                verdict: Callable[[Path, str], str] | None = None, ready: Callable[[str], None] = lambda _: None) -> dict[str, Any]:  # fmt: skip
+                verdict: Callable[[Path, str], str] | None = None, out: Path | None = None, ready: Callable[[str], None] = lambda _: None) -> dict[str, Any]:  # fmt: skip
     """Serve a live run until SIGINT or SIGTERM.
 
     Args:
+        out: folder to record into, from the start; nothing is made there before the endpoint is ours.
         ready: told the endpoint when clients may come.
 
     Returns:
@@ -36,6 +37,8 @@ async def serve(live: Session, endpoint: str, security: Security, *, runs: Path 
     player: asyncio.Task[None] | None = None
     try:
         await server.start()
+        if out is not None:
+            live.record(out)
         player = asyncio.create_task(live.run())
         ready(server.url)
         await stop.wait()

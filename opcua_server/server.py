@@ -83,7 +83,7 @@ class PlantServer:
         self.attributes.keeps, self.attributes.collects = self.history.keeps, self.history.collects
         self.services = Services(self)
         fill_standard(self)
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, None] = {}  # in the order of their coming
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self._show()
@@ -111,8 +111,8 @@ class PlantServer:
         host = f"[{where.hostname}]" if ":" in where.hostname else where.hostname
         self.url = f"opc.tcp://{host}:{port}"
         self.audit("start", name=self.url)
-        self.spawn(self.subscriptions.run())
-        self.spawn(self._sweep())
+        self.spawn(self._for_ever(self.subscriptions.run))
+        self.spawn(self._for_ever(self._sweep))
 
     async def stop(self) -> None:
         """Close every connection and stop listening. The live run goes on."""
@@ -124,6 +124,8 @@ class PlantServer:
             self.sessions.close(session)
         for connection in list(self._connections):
             connection.close(Refused(Code.BadServerHalted, "the server stops"))
+        for connection in list(self._connections):
+            connection.abort()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -140,11 +142,18 @@ class PlantServer:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _sweep(self) -> None:
-        """End the sessions whose time is over, once a second."""
+    async def _for_ever(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run something that must not end, whatever goes wrong in it."""
         while True:
+            try:
+                await work()
+            except Exception:
+                self.log.exception("a task of the server failed")
             await asyncio.sleep(SWEEP_S)
-            self.sessions.sweep()
+
+    async def _sweep(self) -> None:
+        """End the sessions whose time is over; done once a second."""
+        self.sessions.sweep()
 
     # --- the plant ------------------------------------------------------------------------------------
 
@@ -190,16 +199,20 @@ class PlantServer:
     # --- clients --------------------------------------------------------------------------------------
 
     def connected(self, connection: Connection) -> bool:
-        """A client has come; False when there are too many."""
+        """A client has come; False when there are too many. The oldest one that has not logged in gives way."""
         if len(self._connections) >= self.limits.connections:
-            self.audit("refused", peer=connection.peer, name="too many connections", status=Code.BadTcpServerTooBusy)
-            return False
-        self._connections.add(connection)
+            idle = next((c for c in self._connections if not c.active), None)
+            if idle is None:
+                self.audit("refused", peer=connection.peer, name="too many connections", status=Code.BadTcpServerTooBusy)
+                return False
+            del self._connections[idle]
+            idle.close(Refused(Code.BadTcpNotEnoughResources, "others wait for the place"))
+        self._connections[connection] = None
         return True
 
     def disconnected(self, connection: Connection) -> None:
         """A client has gone; its session waits for it until its time is over."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         session = connection.session
         if session is not None and session.connection is connection:
             session.connection = None

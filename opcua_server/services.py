@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asyncua import ua
@@ -94,6 +94,8 @@ class Services:
         session.counts[service.name] = session.counts.get(service.name, 0) + 1
         try:
             parameters = struct_from_binary(service.parameters, request.body)
+        except ua.UaStatusCodeError:
+            raise
         except Exception:
             raise refuse(Code.BadDecodingError) from None
         body = service.handle(session, request, parameters, respond)
@@ -111,6 +113,16 @@ class Services:
             raise refuse(Code.BadTooManyOperations)
         return items
 
+    def _list(self, count: int, found: Iterable[Any]) -> bytes:
+        """Results as they come, encoded; refused as soon as they are too much for one response."""
+        parts, size = [count.to_bytes(4, "little")], 0
+        for result in found:
+            parts.append(struct_to_binary(result))
+            size += len(parts[-1])
+            if size > self.limits.response_bytes:
+                raise refuse(Code.BadResponseTooLarge)
+        return b"".join(parts) + NO_LIST
+
     # --- attributes and views -------------------------------------------------------------------------
 
     def _read(self, session: Session, r: Request, p: ua.ReadParameters, _: Any) -> bytes:
@@ -120,14 +132,17 @@ class Services:
             raise refuse(Code.BadMaxAgeInvalid)
         read = self.server.attributes.read
         source, server = p.TimestampsToReturn in (0, 2), p.TimestampsToReturn in (1, 2)
-        values = []
-        for item in self._check(p.NodesToRead):
-            v = read(item, session)
-            if item.AttributeId != ua.AttributeIds.Value or not (source and server):
-                shown = item.AttributeId == ua.AttributeIds.Value
-                v = dataclasses.replace(v, SourceTimestamp=v.SourceTimestamp if source and shown else None, ServerTimestamp=v.ServerTimestamp if server else None)
-            values.append(v)
-        return results(READ_RESPONSE, r.handle, ua.DataValue, values)
+
+        def values() -> Iterator[ua.DataValue]:
+            for item in items:
+                v = read(item, session)
+                if item.AttributeId != ua.AttributeIds.Value or not (source and server):
+                    shown = item.AttributeId == ua.AttributeIds.Value
+                    v = dataclasses.replace(v, SourceTimestamp=v.SourceTimestamp if source and shown else None, ServerTimestamp=v.ServerTimestamp if server else None)
+                yield v
+
+        items = self._check(p.NodesToRead)
+        return head(READ_RESPONSE, r.handle) + self._list(len(items), values())
 
     def _write(self, session: Session, r: Request, p: ua.WriteParameters, _: Any) -> bytes:
         items = self._check(p.NodesToWrite)
@@ -137,15 +152,17 @@ class Services:
     def _browse(self, session: Session, r: Request, p: ua.BrowseParameters, _: Any) -> bytes:
         if p.View is not None and p.View.ViewId is not None and not p.View.ViewId.is_null():
             raise refuse(Code.BadViewIdUnknown)
-        view = self.server.view
-        found = [view.browse(d, p.RequestedMaxReferencesPerNode, session) for d in self._check(p.NodesToBrowse)]
-        return results(o.BrowseResponse_Encoding_DefaultBinary, r.handle, ua.BrowseResult, found)
+        view, nodes = self.server.view, self._check(p.NodesToBrowse)
+        view.begin()
+        found = (view.browse(d, p.RequestedMaxReferencesPerNode, session) for d in nodes)
+        return head(o.BrowseResponse_Encoding_DefaultBinary, r.handle) + self._list(len(nodes), found)
 
     def _browse_next(self, session: Session, r: Request, p: ua.BrowseNextParameters, _: Any) -> bytes:
         found = [self.server.view.next(point, p.ReleaseContinuationPoints, session) for point in self._check(p.ContinuationPoints)]
         return results(o.BrowseNextResponse_Encoding_DefaultBinary, r.handle, ua.BrowseResult, found)
 
     def _translate(self, session: Session, r: Request, p: Any, _: Any) -> bytes:
+        self.server.view.begin()
         found = [self.server.view.translate(path) for path in self._check(p.BrowsePaths)]
         return results(o.TranslateBrowsePathsToNodeIdsResponse_Encoding_DefaultBinary, r.handle, ua.BrowsePathResult, found)
 
@@ -158,6 +175,7 @@ class Services:
 
     def _history(self, session: Session, r: Request, p: ua.HistoryReadParameters, respond: Callable[[bytes], None]) -> None:
         self._check(p.NodesToRead)
+        self._check_pending(session)
 
         async def answer() -> bytes:
             found = await self.server.history.read(p, session)
@@ -166,13 +184,21 @@ class Services:
         self._later(session, r, answer(), respond)
 
     def _call(self, session: Session, r: Request, p: ua.CallParameters, respond: Callable[[bytes], None]) -> bytes | None:
-        found = [self.server.call(request, session) for request in self._check(p.MethodsToCall)]
-        number = o.CallResponse_Encoding_DefaultBinary
-        if not any(inspect.isawaitable(f) for f in found):
-            return results(number, r.handle, ua.CallMethodResult, found)
+        requests, number = self._check(p.MethodsToCall), o.CallResponse_Encoding_DefaultBinary
+        self._check_pending(session)
+        first = self.server.call(requests[0], session)
+        if len(requests) == 1 and not inspect.isawaitable(first):
+            return results(number, r.handle, ua.CallMethodResult, [first])
 
         async def answer() -> bytes:
-            done = [await f if inspect.isawaitable(f) else f for f in found]
+            """One after the other; in between the server serves others."""
+            done = [await first if inspect.isawaitable(first) else first]
+            for request in requests[1:]:
+                await asyncio.sleep(0)
+                if session.connection is None:
+                    raise refuse(Code.BadSessionClosed)
+                found = self.server.call(request, session)
+                done.append(await found if inspect.isawaitable(found) else found)
             return results(number, r.handle, ua.CallMethodResult, done)
 
         self._later(session, r, answer(), respond)
@@ -180,6 +206,7 @@ class Services:
 
     def _later(self, session: Session, r: Request, answer: Any, respond: Callable[[bytes], None]) -> None:
         """Answer when it is done; meanwhile the connection serves other requests."""
+        session.pending += 1
 
         async def run() -> None:
             try:
@@ -192,8 +219,14 @@ class Services:
             except Exception:
                 self.server.log.exception("a request of %s failed", session.who)
                 respond(wire.fault(r.handle, Code.BadInternalError))
+            finally:
+                session.pending -= 1
 
         self.server.spawn(run())
+
+    def _check_pending(self, session: Session) -> None:
+        if session.pending >= self.limits.pending_requests:
+            raise refuse(Code.BadTooManyOperations)
 
     # --- subscriptions --------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class Session:
         last: monotonic time of the last request.
         points: continuation points of browsing and history, by id.
         controller: handles of the lock-step controllers it has announced.
+        pending: requests that are answered later.
         counts: requests by service name, for the diagnostics.
         last_error: why the last method or write was refused, for people.
     """
@@ -58,6 +59,7 @@ class Session:
     began: float = field(default_factory=time.time)
     points: dict[bytes, Any] = field(default_factory=dict)
     controllers: set[int] = field(default_factory=set)
+    pending: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     last_error: str = ""
 
@@ -104,9 +106,7 @@ class Sessions:
             ua.UaStatusCodeError: BadTooManySessions.
         """
         if len(self._by_token) >= self._limits.sessions:
-            self.sweep(0.5 * self._limits.activation_s)  # those that were never activated go first
-            if len(self._by_token) >= self._limits.sessions:
-                raise ua.UaStatusCodeError(ua.StatusCodes.BadTooManySessions)
+            self._make_place()
         wanted = timeout_ms if timeout_ms == timeout_ms and timeout_ms > 0 else self._limits.session_timeout_max_ms
         timeout_s = min(max(wanted, self._limits.session_timeout_min_ms), self._limits.session_timeout_max_ms) * 1e-3
         token = ua.NodeId(os.urandom(32), 0, ua.NodeIdType.ByteString)
@@ -116,6 +116,13 @@ class Sessions:
         self._by_token[token] = session
         self.total += 1
         return session
+
+    def _make_place(self) -> None:
+        """End the oldest session that was never activated (OPC 10000-4 5.7.2), else the one whose client is away for longest."""
+        idle = [s for s in self._by_token.values() if s.user is None] or [s for s in self._by_token.values() if s.connection is None]
+        if not idle:
+            raise ua.UaStatusCodeError(ua.StatusCodes.BadTooManySessions)
+        self.close(min(idle, key=lambda s: s.last))
 
     def find(self, token: ua.NodeId) -> Session:
         """The session of an authentication token.
@@ -134,10 +141,9 @@ class Sessions:
             session.connection = None
             self._ended(session, delete_subscriptions)
 
-    def sweep(self, unactivated_s: float | None = None) -> None:
+    def sweep(self) -> None:
         """End the sessions whose time is over."""
         now = time.monotonic()
-        limit = self._limits.activation_s if unactivated_s is None else unactivated_s
         for session in list(self._by_token.values()):
-            if now - session.last > (session.timeout_s if session.user else min(limit, session.timeout_s)):
+            if now - session.last > (session.timeout_s if session.user else min(self._limits.activation_s, session.timeout_s)):
                 self.close(session)

@@ -22,7 +22,21 @@ class View:
 
     def __init__(self, nodes: Nodes, limits: Limits) -> None:
         self.nodes, self._limits = nodes, limits
+        self._left = limits.browse_work
         self._kinds = lru_cache(maxsize=256)(self._subtypes)
+
+    def begin(self) -> None:
+        """A new request has come."""
+        self._left = self._limits.browse_work
+
+    def _references(self, node: ua.NodeId) -> list[ua.ReferenceDescription]:
+        """References of a node; refused when the request has looked at too many."""
+        data = self.nodes.space.get(node)
+        found = data.references if data else []
+        self._left -= len(found) + 1
+        if self._left < 0:
+            raise ua.UaStatusCodeError(Code.BadTooManyOperations)
+        return found
 
     def browse(self, description: ua.BrowseDescription, most: int, session: Session) -> ua.BrowseResult:
         """References of one node.
@@ -38,24 +52,25 @@ class View:
         kind = description.ReferenceTypeId
         if kind != NULL and (kind not in self.nodes.space or self.nodes.node_class(kind) != ua.NodeClass.ReferenceType):
             return ua.BrowseResult(ua.StatusCode(Code.BadReferenceTypeIdInvalid))
-        found = [self._described(r, description.ResultMask, session) for r in data.references if self._wanted(r, description)]
-        return self._part(found, most, session)
+        found = [r for r in self._references(description.NodeId) if self._wanted(r, description)]
+        return self._part(found, description.ResultMask, most, session)
 
     def next(self, point: bytes, release: bool, session: Session) -> ua.BrowseResult:
         """The rest of an answer, or its release."""
         kept = session.points.pop(point or b"", None)
         if kept is None or kept[0] != "browse":
             return ua.BrowseResult(ua.StatusCode(Code.BadContinuationPointInvalid))
-        return ua.BrowseResult() if release else self._part(kept[1], kept[2], session)
+        _, found, mask, most = kept
+        return ua.BrowseResult() if release else self._part(found, mask, most, session)
 
-    def _part(self, found: list[ua.ReferenceDescription], most: int, session: Session) -> ua.BrowseResult:
+    def _part(self, found: list[ua.ReferenceDescription], mask: int, most: int, session: Session) -> ua.BrowseResult:
         limit = min(most or self._limits.browse_references, self._limits.browse_references)
-        if len(found) <= limit:
-            return ua.BrowseResult(ua.StatusCode(), None, found)
-        point = session.keep(("browse", found[limit:], most), self._limits.continuation_points)
-        if not point:
-            return ua.BrowseResult(ua.StatusCode(Code.BadNoContinuationPoints))
-        return ua.BrowseResult(ua.StatusCode(), point, found[:limit])
+        point = None
+        if len(found) > limit:
+            point = session.keep(("browse", found[limit:], mask, most), self._limits.continuation_points)
+            if not point:
+                return ua.BrowseResult(ua.StatusCode(Code.BadNoContinuationPoints))
+        return ua.BrowseResult(ua.StatusCode(), point, [self._described(r, mask, session) for r in found[:limit]])
 
     def _wanted(self, r: ua.ReferenceDescription, d: ua.BrowseDescription) -> bool:
         if d.BrowseDirection != ua.BrowseDirection.Both and r.IsForward != (d.BrowseDirection == ua.BrowseDirection.Forward):
@@ -131,7 +146,7 @@ class View:
             return result
         here = [path.StartingNode]
         for element in elements:
-            here = [n for start in here for n in self._targets(start, element)]
+            here = list(dict.fromkeys(n for start in here for n in self._targets(start, element)))
         if not here:
             result.StatusCode = ua.StatusCode(Code.BadNoMatch)
             return result
@@ -139,9 +154,8 @@ class View:
         return result
 
     def _targets(self, start: ua.NodeId, element: ua.RelativePathElement) -> Iterator[ua.NodeId]:
-        data = self.nodes.space.get(start)
         kind = element.ReferenceTypeId
-        for r in data.references if data else ():
+        for r in self._references(start):
             if r.IsForward == element.IsInverse:
                 continue
             if kind != NULL and r.ReferenceTypeId != kind and not (element.IncludeSubtypes and r.ReferenceTypeId in self._kinds(kind)):

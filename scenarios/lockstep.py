@@ -87,7 +87,7 @@ class LockStep:
         due = -(-self.session.scan // every) * every
         partner = Partner(self._count, name, owner, every, due, time.monotonic(), self.session.epoch)
         self.partners[partner.number] = partner
-        self.session.sim.note("join", name, float(every), "lock-step")
+        self.session.sim.remember(self.session.tick, "join", {"name": name, "every": every})
         self.session.wake()
         return partner
 
@@ -208,6 +208,6 @@ class LockStep:
         if why != "left":
             self.lost = f"{partner.name}: {why}"
             self.losses += 1
-        self.session.sim.note("leave", partner.name, 0.0, why)
+        self.session.sim.remember(self.session.tick, "leave", {"name": partner.name, "why": why})
         self.session.wake()
         self.session.told()

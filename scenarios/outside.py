@@ -43,5 +43,5 @@ class Outside:
         """Give the run what was taken since the last call, to keep."""
         tags = sim.plant.table.tags
         for tick, values in self._taken:
-            sim.took_outputs(tick, {tags[i].name: v for i, v in values.items()})
+            sim.remember(tick, "outputs", {tags[i].name: v for i, v in values.items()})
         self._taken.clear()

@@ -8,6 +8,7 @@ runs in one thread, on the event loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,8 @@ from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.design.load import load_design
 from twin.design.schema import Design
 from twin.errors import BatchtwinError
+
+log = logging.getLogger("batchtwin.live")
 
 SCAN_S = SCAN_TICKS * TICK_S
 PIECE_S = 0.008  # wall time that the model may take at a stretch before others get their turn
@@ -295,10 +298,8 @@ class Session:
                 self.sim.advance(min(ahead, stop - self.sim.tick) * TICK_S)
                 if self.outside:
                     self.outside.hand_over(self.sim)
-        except Exception as error:  # a full disk, or a mistake of ours: the session tells it and stays
-            self.state, self.trouble = "failed", str(error) if isinstance(error, BatchtwinError) else f"internal error: {error!r}"
-            with suppress(Exception):
-                self.sim.close("failed")
+        except Exception as error:
+            self._fail(error)
         self.alarms.step()
         if self.state != "failed" and self.sim.tick >= self.sim.end_tick:
             self._end()
@@ -316,19 +317,32 @@ class Session:
         try:
             self.sim.close("complete")
             self.state = "ended"
-        except BatchtwinError as error:
-            self.state, self.trouble = "failed", str(error)
+        except Exception as error:
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """A full disk, or a mistake of ours: the session tells it and stays."""
+        self.state, self.trouble = "failed", str(error) if isinstance(error, BatchtwinError) else f"internal error: {error!r}"
+        with suppress(Exception):
+            self.sim.close("failed")
 
     def told(self) -> None:
         """Tell the listeners that the image or the state has changed."""
-        for listener in self.listeners:
-            listener()
+        for listener in list(self.listeners):
+            self._hear(listener)
         self._changed.set()
         self._changed = asyncio.Event()
 
     def _tell(self, alarm: Alarm) -> None:
-        for listener in self.alarm_listeners:
-            listener(alarm)
+        for listener in list(self.alarm_listeners):
+            self._hear(listener, alarm)
+
+    def _hear(self, listener: Callable[..., None], *what: Alarm) -> None:
+        """Tell one listener; whatever it does, the plant goes on."""
+        try:
+            listener(*what)
+        except Exception:
+            log.exception("a listener of the run failed")
 
     # --- acting ---------------------------------------------------------------------------------------
 

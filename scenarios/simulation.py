@@ -39,6 +39,8 @@ from twin.plant import Plant
 from twin.version import VERSION
 
 LEDGER_S = {"scan": 60, "batch": 3600}  # interval of the ledger table
+MOST_WISHES = 20_000  # that wait for the next scan
+MOST_NOTES = 10_000  # events in hand before they become rows
 
 
 class Controller(Protocol):
@@ -191,7 +193,7 @@ class Simulation:
         def act() -> None:
             self.plant.state.io[index] = value
 
-        self._wishes.append(Command("write", name, float(value), by, {"name": name, "value": float(value), "by": by}, act))
+        self._wish(Command("write", name, float(value), by, {"name": name, "value": float(value), "by": by}, act))
 
     def inject(self, fault: str, target: str, severity: float | None = None, onset_s: float = 0.0, duration_s: float | None = None) -> None:
         """Let a fault of the catalogue befall a machine at the next scan.
@@ -209,13 +211,13 @@ class Simulation:
         _, value = faults.resolve(self.plant, fault, target, severity)
         injected = faults.Injected(fault, target, value, onset_s, duration_s)
         detail = {"fault": fault, "target": target, "severity": value, "onset_s": onset_s, "duration_s": duration_s}
-        self._wishes.append(Command("inject", target, value, fault, detail, lambda: faults.inject(self.engine, injected)))
+        self._wish(Command("inject", target, value, fault, detail, lambda: faults.inject(self.engine, injected)))
 
     def clear(self, fault: str, target: str) -> None:
         """End a fault at the next scan."""
         faults.resolve(self.plant, fault, target, None)
         act = partial(faults.clear, self.engine, fault, target)
-        self._wishes.append(Command("clear", target, 0.0, fault, {"fault": fault, "target": target}, act))
+        self._wish(Command("clear", target, 0.0, fault, {"fault": fault, "target": target}, act))
 
     def place_order(self, grade: str, volume_m3: float, site: str = "order", drive_s: float = 1500.0, pour_s: float = 900.0) -> int:
         """Order concrete that is due at the next scan.
@@ -244,7 +246,7 @@ class Simulation:
             self.fleet.add([Load(site, grade, part, self.tick, drive_s, pour_s) for part in parts])
 
         detail = {"grade": grade, "volume_m3": volume_m3, "site": site, "drive_s": drive_s, "pour_s": pour_s}
-        self._wishes.append(Command("place_order", site, volume_m3, grade, detail, act))
+        self._wish(Command("place_order", site, volume_m3, grade, detail, act))
         return len(parts)
 
     def load_recipe(self, recipe: Recipe) -> None:
@@ -257,17 +259,35 @@ class Simulation:
         for material in recipe.kg_m3:
             if material not in materials:
                 raise unknown("material", material, materials)
-        self.fleet.grades.add(recipe.grade)
         act = partial(self.fleet.learn, recipe)
-        self._wishes.append(Command("load_recipe", recipe.grade, recipe.strength_mpa, "", {"recipe": recipe.model_dump()}, act))
+        self._wish(Command("load_recipe", recipe.grade, recipe.strength_mpa, "", {"recipe": recipe.model_dump()}, act))
+        self.fleet.grades.add(recipe.grade)
 
-    def took_outputs(self, tick: int, values: dict[str, float]) -> None:
-        """Keep what a controller outside wrote at a scan, so that the run can be played again without it."""
-        self._commands.append((tick, "outputs", json.dumps(values, separators=(",", ":"))))
+    def _wish(self, wish: Command) -> None:
+        """Take a wish for the next scan; while time stands they must not fill the memory."""
+        if len(self._wishes) >= MOST_WISHES:
+            raise BatchtwinError("E305", what=wish.kind, state=f"{MOST_WISHES} commands wait for the next scan", mend="let time go on")
+        self._wishes.append(wish)
+
+    def remember(self, tick: int, kind: str, detail: dict[str, Any]) -> None:
+        """Keep what a controller outside did at a scan, so that the run can be played again without it."""
+        self._commands.append((tick, kind, json.dumps(detail, separators=(",", ":"))))
+        self._relieve()
 
     def note(self, kind: str, name: str, value: float, text: str) -> None:
         """Write a line into the event table that changes nothing in the plant: an acknowledged alarm, a lost controller."""
         self._note(kind, name, value, text)
+        self._relieve()
+
+    def _relieve(self) -> None:
+        """While time stands nothing else takes notes out of hand."""
+        if len(self._events) + len(self._commands) < MOST_NOTES:
+            return
+        if self._closed is None:
+            self._collect()
+        else:  # nothing is recorded any more
+            self._events.clear()
+            self._commands.clear()
 
     def record_to(self, folder: str | Path) -> None:
         """Begin to record a run that was not recorded so far; its tables start now.

@@ -11,6 +11,7 @@ import json
 import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,18 +127,35 @@ class RunWriter:
         os.replace(part, path)
 
     def close(self, state: str, outcome: dict[str, Any]) -> None:
-        """Write what is left, merge many small parts, and say how the run ended."""
-        self.flush(wait=True)
-        for table, schema in self._schemas.items():
-            if table not in self._parts:  # nothing happened is an answer too
-                self._pool.submit(self._write, table, 1, [schema.empty_table()]).result()
-        self._pool.shutdown()
-        for table, parts in self._parts.items():
-            if parts > MANY_PARTS:
-                self._merge(table)
-        self.info |= {"state": state, "outcome": outcome}
+        """Write what is left, merge many small parts, and say how the run ended.
+
+        Raises:
+            BatchtwinError: E203 when it cannot be written; the run is `failed` then, as far as that can be told.
+        """
+        self.info["outcome"] = outcome
+        try:
+            self.flush(wait=True)
+            for table, schema in self._schemas.items():
+                if table not in self._parts:  # nothing happened is an answer too
+                    self._pool.submit(self._write, table, 1, [schema.empty_table()]).result()
+            self._pool.shutdown()
+            for table, parts in self._parts.items():
+                if parts > MANY_PARTS:
+                    self._merge(table)
+            self._end(state)
+        except (OSError, BatchtwinError) as error:
+            self._pool.shutdown()
+            with suppress(OSError):
+                self._end("failed")
+            if isinstance(error, BatchtwinError):
+                raise
+            raise BatchtwinError("E203", path=self.path, problem=error.strerror or "write failed") from None
+        finally:
+            self._lock.close()
+
+    def _end(self, state: str) -> None:
+        self.info["state"] = state
         write_json(self.path / "run.json", self.info)
-        self._lock.close()
         (self.path / "run.lock").unlink(missing_ok=True)
 
     def _merge(self, table: str) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,8 @@ class SmallPlc:
         values: by name.
         status: StatusCodes that clients see, by name; Good where there is none.
         received: StatusCodes that clients have written, by name.
+        derived: names of nodes whose type is derived from theirs, and not told by a value.
+        refused: name of a node that takes nothing that is written.
         takes_status: whether a value may be written with a Bad status.
         requests: number of items in each request for the nodes, by service.
     """
@@ -40,27 +44,26 @@ class SmallPlc:
         self.status: dict[str, int] = {}
         self.received: dict[str, int] = {}
         self.takes_status = True
+        self.derived: set[str] = set()
+        self.refused = ""
         self.requests: dict[str, list[int]] = {"read": [], "write": []}
-        self.port = 0
+        self.port, self.index = 0, 2
         logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
 
-    async def start(self, **limits: int) -> None:
-        """Listen, at the port of the last time if there was one."""
-        self.server = Server()
-        await self.server.init()
-        self.server.set_endpoint(f"opc.tcp://127.0.0.1:{self.port}")
-        self.index = await self.server.register_namespace(URI)
+    async def attach(self, server: Server, **limits: int) -> None:
+        """Put the nodes into a server."""
+        self.server, self.index = server, await server.register_namespace(URI)
         for name, value in limits.items():
-            node = self.server.get_node(ua.NodeId(getattr(ua.ObjectIds, f"Server_ServerCapabilities_OperationLimits_{name}")))
+            node = server.get_node(ua.NodeId(getattr(ua.ObjectIds, f"Server_ServerCapabilities_OperationLimits_{name}")))
             await node.write_value(value, V.UInt32)
         for name in self.nodes:
             await self._add(name)
         self._watch()
-        await self.server.start()
-        self.port = self.server.bserver._server.sockets[0].getsockname()[1]
 
-    async def stop(self) -> None:
-        await self.server.stop()
+    async def detach(self) -> None:
+        """Take the nodes away."""
+        await self.server.delete_nodes([self.node(name) for name in self.nodes])
+        self._unwatch()
 
     @property
     def url(self) -> str:
@@ -72,8 +75,14 @@ class SmallPlc:
 
     async def _add(self, name: str) -> None:
         kind, value = self.nodes[name]
-        node = await self.server.nodes.objects.add_variable(ua.NodeId(name, self.index), name, ua.Variant(value, kind))
-        await node.set_writable()
+        folder = self.server.nodes.objects
+        if name in self.derived:
+            word = await self.server.create_custom_data_type(self.index, f"{name}Type", ua.NodeId(kind.value))
+            node = await folder.add_variable(ua.NodeId(name, self.index), name, ua.Variant(None, V.Null), datatype=word.nodeid)
+        else:
+            node = await folder.add_variable(ua.NodeId(name, self.index), name, ua.Variant(value, kind))
+        if name != "Closed":
+            await node.set_writable()
 
         def show(*_: Any) -> ua.DataValue:
             value = self.values[name]
@@ -96,6 +105,8 @@ class SmallPlc:
         write, all_read, all_written = space.write_attribute_value, service.read, service.write
 
         async def guarded(node: Any, attribute: Any, value: ua.DataValue) -> ua.StatusCode:
+            if node == ua.NodeId(self.refused, self.index):
+                return ua.StatusCode(ua.UInt32(ua.StatusCodes.BadOutOfRange))
             if not self.takes_status and value.StatusCode is not None and value.StatusCode.is_bad():
                 return ua.StatusCode(ua.UInt32(ua.StatusCodes.BadWriteNotSupported))
             return await write(node, attribute, value)
@@ -112,12 +123,18 @@ class SmallPlc:
             note("write", parameters.NodesToWrite)
             return await all_written(parameters, **more)
 
+        def unwatch() -> None:
+            space.write_attribute_value, service.read, service.write = write, all_read, all_written
+
         space.write_attribute_value, service.read, service.write = guarded, read, written
+        self._unwatch = unwatch
 
     def rows(self, **tags: str) -> list[Row]:
         """A map of tags to nodes, with a dot for each `__`; the trigger is mapped, too, if there is one."""
         pairs = [(tag.replace("__", "."), name) for tag, name in tags.items()] + ([(BEAT, "Scan")] if "Scan" in self.nodes else [])
-        return [Row(tag, f"ns=2;s={name}", *parse_node(f"ns=2;s={name}"), where=f"map.csv:{n}: {tag}") for n, (tag, name) in enumerate(pairs, 2)]
+        return [
+            Row(tag, f"ns=2;s={name}", *parse_node(f"ns=2;s={name}"), where=f"map.csv:{n}: {tag}") for n, (tag, name) in enumerate(pairs, 2)
+        ]
 
 
 class ReferencePlc(SmallPlc):
@@ -143,6 +160,55 @@ class ReferencePlc(SmallPlc):
         super().__init__({**nodes, "Scan": (V.UInt32, 0)}, program)
 
 
+class Shop:
+    """Where PLCs run: a thread and a loop of their own. Most share one server, which takes long to begin."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server, self._port = self._do(self._listen(0))
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    async def _listen(self, port: int) -> tuple[Server, int]:
+        server = Server()
+        await server.init()
+        server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
+        await server.start()
+        return server, server.bserver._server.sockets[0].getsockname()[1]
+
+    @contextmanager
+    def running(self, plc: SmallPlc) -> Iterator[SmallPlc]:
+        """A PLC on the common server."""
+        plc.port = self._port
+        self._do(plc.attach(self._server))
+        try:
+            yield plc
+        finally:
+            self._do(plc.detach())
+
+    def start(self, plc: SmallPlc, **limits: int) -> None:
+        """A PLC on a server of its own, at the port of the last time if there was one."""
+
+        async def go() -> None:
+            server, plc.port = await self._listen(plc.port)
+            await plc.attach(server, **limits)
+
+        self._do(go())
+
+    def stop(self, plc: SmallPlc) -> None:
+        """Stop the server of one PLC."""
+        self._do(plc.server.stop())
+
+    def close(self) -> None:
+        self._do(self._server.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+
 async def until(true: Callable[[], Any], what: str) -> None:
     """Wait until something is true, for twenty seconds at most."""
     async with asyncio.timeout(20):
@@ -151,4 +217,4 @@ async def until(true: Callable[[], Any], what: str) -> None:
     assert true(), what
 
 
-__all__ = ["URI", "ReferencePlc", "SmallPlc", "V", "until"]
+__all__ = ["URI", "ReferencePlc", "Shop", "SmallPlc", "V", "until"]

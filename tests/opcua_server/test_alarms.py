@@ -13,7 +13,14 @@ from scenarios.session import Session
 from twin.clock import TICKS_PER_S
 
 STATION, ESTOP, SAFE = "Line1.Station", "Line1.Station.EStop", "Line1.Station.Safe"
-ALARM_TYPES = ("OffNormalAlarmType", "DiscreteAlarmType", "AlarmConditionType", "AcknowledgeableConditionType", "ConditionType", "BaseEventType")
+ALARM_TYPES = (
+    "OffNormalAlarmType",
+    "DiscreteAlarmType",
+    "AlarmConditionType",
+    "AcknowledgeableConditionType",
+    "ConditionType",
+    "BaseEventType",
+)
 PATHS = ("EventId", "EventType", "SourceNode", "SourceName", "Time", "ReceiveTime", "Message", "Severity", "ConditionName", "Retain", "ActiveState/Id",
          "AckedState/Id", "ConfirmedState/Id", "Comment", "ClientUserId", "SuppressedOrShelved", "ShelvingState/CurrentState/Id", "InputNode",
          "BranchId", "EnabledState/Id")  # fmt: skip
@@ -104,7 +111,9 @@ async def test_each_alarm_tag_has_a_condition_under_its_machine_with_all_that_it
     nodes = plant.server.nodes
 
     def below(node):
-        return {r.BrowseName.Name: r.NodeId for r in nodes.space[node].references if r.IsForward and r.ReferenceTypeId.Identifier in (46, 47)}
+        return {
+            r.BrowseName.Name: r.NodeId for r in nodes.space[node].references if r.IsForward and r.ReferenceTypeId.Identifier in (46, 47)
+        }
 
     def demanded(node):
         return {n: c for n, c in below(node).items() if any(r.NodeId == std("ModellingRule_Mandatory") for r in nodes.space[c].references)}
@@ -183,7 +192,9 @@ async def test_who_lets_it_happen_is_told_to_nobody(plant, loop):
 @pytest.mark.parametrize(("least", "count"), [(900, 1), (901, 0)])
 async def test_a_client_hears_from_a_severity_on(plant, loop, least, count):
     severity = ua.SimpleAttributeOperand(std("BaseEventType"), [ua.QualifiedName("Severity")], ua.AttributeIds.Value)
-    where = ua.ContentFilterElement(ua.FilterOperator.GreaterThanOrEqual, [severity, ua.LiteralOperand(ua.Variant(least, ua.VariantType.UInt16))])
+    where = ua.ContentFilterElement(
+        ua.FilterOperator.GreaterThanOrEqual, [severity, ua.LiteralOperand(ua.Variant(least, ua.VariantType.UInt16))]
+    )
     async with plant.client() as peer:
         every, some = await Ear(plant).listen(peer), await Ear(plant).listen(peer, where=[where])
         await press(plant)
@@ -313,7 +324,10 @@ async def test_methods_belong_to_conditions_and_take_what_they_say(plant, loop):
             assert name_of((await peer.send("Call", MethodsToCall=[request])).Results[0].StatusCode) == "BadMethodInvalid"
         assert await act(peer, "Line1.Nothing", "Enable") == "BadNodeIdUnknown"
         assert await act(peer, ESTOP, "Acknowledge", ua.Variant(b"", BYTES)) == "BadArgumentsMissing"
-        assert await act(peer, ESTOP, "Acknowledge", ua.Variant("", ua.VariantType.String), ua.Variant(ua.LocalizedText(""), TEXT)) == "BadInvalidArgument"
+        assert (
+            await act(peer, ESTOP, "Acknowledge", ua.Variant("", ua.VariantType.String), ua.Variant(ua.LocalizedText(""), TEXT))
+            == "BadInvalidArgument"
+        )
 
 
 # --- shelving ---------------------------------------------------------------------------------------------
@@ -379,7 +393,9 @@ async def test_who_comes_late_is_told_what_is_of_concern(plant, loop):
         second = await Ear(plant).listen(peer)
         assert await refresh(peer, ear.subscription.subscription_id) == "Good"
         start, alarm, end = await ear.events(3)
-        assert [e["EventType"] for e in (start, alarm, end)] == [std(t) for t in ("RefreshStartEventType", "OffNormalAlarmType", "RefreshEndEventType")]
+        assert [e["EventType"] for e in (start, alarm, end)] == [
+            std(t) for t in ("RefreshStartEventType", "OffNormalAlarmType", "RefreshEndEventType")
+        ]
         assert alarm["ConditionName"] == "EStop" and alarm["ActiveState/Id"] is False and alarm["Retain"]
         assert await answer(peer, ESTOP, "Acknowledge", alarm["EventId"]) == "Good", "a refreshed event can be answered"
         for one, whose in ((ear, peer), (silent, other), (second, peer)):

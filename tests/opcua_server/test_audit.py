@@ -240,6 +240,34 @@ def test_half_a_line_of_a_process_that_was_killed_is_dropped(path):
     assert [e["kind"] for e in tail(path, 9)] == ["start", "start"] and verify(path).fault == ""
 
 
+def test_no_file_stays_open(path, monkeypatch, caplog):
+    ledger = Audit(path, max_bytes=500, files=2)
+    ledger.record("start")
+    ledger.flush()
+    before = len(os.listdir("/proc/self/fd"))
+    for n in range(20):
+        if n == 10:
+            path.chmod(0o640)
+        ledger.record("write", value=n)
+        ledger.flush()
+        Audit(path.with_name("other.jsonl")).close()
+    assert len(caplog.records) == 1 and "chmod 600" in caplog.text
+    verify(path.with_name("other.jsonl"))
+    assert len(os.listdir("/proc/self/fd")) <= before
+    path.chmod(0o600)
+    ledger.close()
+    verify(path)
+    assert tail(path, 1)[0]["value"] == 19 and verify(path).fault == "" and len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_ledger_that_is_none(path):
+    assert verify(path) == (0, "", START, START) and tail(path, 9) == []
+    path.with_name("audit.jsonl.1").mkdir()
+    for act in (lambda: verify(path), lambda: tail(path, 9)):
+        with pytest.raises(AccessError, match="Is a directory"):
+            act()
+
+
 def test_a_full_disk_is_told_once_and_nothing_is_lost_when_there_is_room_again(ledger, path, monkeypatch, caplog):
     write, room = os.write, [0]
 
@@ -326,8 +354,9 @@ def test_whatever_is_done_to_a_line_shows(written, path, file, act, shows):
 
 def test_a_file_that_was_taken_out_or_emptied_shows(written, path):
     whole = written[1].read_bytes()
+    last = json.loads(written[0].read_bytes().splitlines()[-1])["sum"]
     written[1].write_bytes(b"")
-    assert verify(path).fault == "audit.jsonl.1:1"
+    assert (verify(path).fault, verify(path).last) == ("audit.jsonl.1:1", last)
     written[1].unlink()
     assert verify(path).fault == "audit.jsonl:1"
     written[1].touch(0o600)

@@ -1,0 +1,78 @@
+"""Playing a recorded run again from its inputs and commands, and comparing the end: proof that nothing else went in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from scenarios.outside import Outside
+from scenarios.run import Run
+from scenarios.schema import Scenario
+from scenarios.simulation import Simulation
+from twin.clock import TICK_S, TICKS_PER_S
+from twin.design.schema import Design, Recipe
+from twin.errors import BatchtwinError
+from twin.version import VERSION
+
+
+def replay(run: Run, progress: Callable[[Simulation], None] | None = None) -> tuple[str, str]:
+    """Play a run again.
+
+    Args:
+        progress: called a few times while it plays.
+
+    Returns:
+        Fingerprints of the plant's state at the end: as recorded, and now.
+
+    Raises:
+        BatchtwinError: the run was cut, recorded from its middle, or made by another version.
+    """
+    info = run.info
+    for wrong, problem, mend in (
+        (run.state not in ("complete", "cut") or "outcome" not in info, f"the run is {run.state} and has no closing figures", "let it end"),
+        (info.get("recorded_from_s", 0) != 0, "it was recorded from its middle", "start recording before the run"),
+        (info.get("version") != VERSION, f"it was made by version {info.get('version')}", f"this is {VERSION}"),
+        (
+            info.get("fidelity") != "scan" and "commands" in run.tables,
+            "commands in batch fidelity are not repeated exactly",
+            "use fidelity scan",
+        ),
+    ):
+        if wrong:
+            raise BatchtwinError("E201", path=run.path, problem=f"{problem}; {mend}")
+    outside = Outside() if info["controller"] == "outside" else None
+    controller = outside or ("reference" if info["controller"] == "reference" else None)
+    sim = Simulation(Scenario.model_validate(info["scenario"]), Design.model_validate(info["design"]), seed=info["seed"], fidelity=info["fidelity"],
+                     until_s=info["lasts_s"], controller=controller, operator=info["operator"])  # type: ignore[arg-type]  # fmt: skip
+    commands = run.sql("SELECT tick, kind, detail FROM commands").to_pylist() if "commands" in run.tables else []
+    with sim:
+        if info["fidelity"] == "scan":
+            sim.advance(0)
+        for command in commands:
+            _advance_to(sim, command["tick"], progress)
+            detail = json.loads(command["detail"])
+            if command["kind"] == "outputs":
+                assert outside is not None
+                for name, value in detail.items():
+                    outside.write(sim.plant.table.index(name), value)
+            elif command["kind"] in ACTS:  # who came and went changes nothing by itself
+                ACTS[command["kind"]](sim, detail)
+        _advance_to(sim, round(run.outcome["sim_seconds"] * TICKS_PER_S), progress)
+        return str(run.outcome["state_hash"]), str(sim.close(run.state)["state_hash"])
+
+
+def _advance_to(sim: Simulation, tick: int, progress: Callable[[Simulation], None] | None) -> None:
+    if tick > sim.tick:
+        sim.advance((tick - sim.tick) * TICK_S)
+        if progress:
+            progress(sim)
+
+
+ACTS: dict[str, Callable[[Simulation, dict[str, Any]], Any]] = {
+    "write": lambda sim, d: sim.write(**d),
+    "inject": lambda sim, d: sim.inject(**d),
+    "clear": lambda sim, d: sim.clear(**d),
+    "place_order": lambda sim, d: sim.place_order(**d),
+    "load_recipe": lambda sim, d: sim.load_recipe(Recipe.model_validate(d["recipe"])),
+}

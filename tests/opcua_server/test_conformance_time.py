@@ -1,0 +1,375 @@
+"""The plant's time in the hands of clients: paced, stepped, and in lock-step with controllers at the other end of the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+
+import pyarrow.parquet as pq
+import pytest
+from asyncua import ua
+from served import here, item, name_of, until
+
+from opcua_server.remote import control
+from scenarios.simulation import Simulation
+
+GROSS, DOOR, START = "Line1.Weigher.Cement.Gross", "Line1.Mixer.Door", "Line1.Station.Start"
+U32, I32 = ua.VariantType.UInt32, ua.VariantType.Int32
+
+
+def u32(value):
+    return ua.Variant(value, U32)
+
+
+async def why(peer):
+    return await peer.read("Run.LastError")
+
+
+# --- paced and stepped ------------------------------------------------------------------------------------
+
+
+async def test_time_stands_starts_and_pauses(plant, loop):
+    async with plant.client() as peer:
+        assert await peer.read("Time.State") == "paused"
+        assert await peer.call("Time.SetSpeed", "100") == [] and await peer.read("Time.Speed") == "100"
+        assert await peer.call("Time.Start") == [] and await peer.read("Time.State") == "running"
+        await until(lambda: plant.live.scan >= 20)
+        assert await peer.call("Time.Pause") == [] and await peer.read("Time.State") == "paused"
+        scan = await peer.read("Time.Scan")
+        assert scan >= 20 and await peer.read("Time.Elapsed") == scan / 10
+        assert await peer.call("Time.Pause") == []  # twice does no harm
+        await peer.call("Time.Step", u32(1))
+        assert await peer.read("Time.Scan") == scan + 1
+
+
+async def test_pacing_follows_the_wall(plant, loop):
+    async with plant.client() as peer:
+        await peer.call("Time.SetSpeed", "20")
+        await peer.call("Time.Start")
+        began = loop.time()
+        await until(lambda: plant.live.scan >= 60)  # 6 s at 20 times
+        took = loop.time() - began
+        assert 0.25 < took < 3.0
+        assert plant.live.overruns == await peer.read("Time.Overruns")
+
+
+async def test_as_fast_as_possible_others_get_their_turn(plant, loop):
+    async with plant.client() as peer:
+        await peer.call("Time.SetSpeed", "max")
+        await peer.call("Time.Start")
+        scans = [await peer.read("Time.Scan") for _ in range(20)]
+        assert scans == sorted(scans) and scans[-1] > scans[0]
+
+
+@pytest.mark.parametrize("how", [[1] * 12, [12], [5, 7]], ids=str)
+async def test_single_steps_are_a_long_one(plant, loop, how):
+    with Simulation("full-demand", seed=1, fidelity="scan", controller=None) as sim:
+        sim.advance(1.2)
+        expected = sim.plant.hash()
+    async with plant.client() as peer:
+        for scans in how:
+            await peer.call("Time.Step", u32(scans))
+        assert await peer.read("Time.Scan") == 12
+        assert plant.hash() == expected
+
+
+async def test_run_until_stops_there(plant, loop):
+    async with plant.client() as peer:
+        await peer.call("Time.SetSpeed", "max")
+        assert await peer.call("Time.RunUntil", 7.25) == []  # the scan after it
+        await until(lambda: plant.live.state == "paused")
+        assert (await peer.read("Time.Scan"), await peer.read("Time.Elapsed")) == (73, 7.3)
+        assert await peer.call("Time.RunUntil", 7.0) == "BadInvalidArgument"
+        assert "lies in the past" in await why(peer)
+        assert await peer.read("Time.State") == "paused"
+
+
+async def test_reset_begins_anew(plant, loop):
+    async with plant.client() as peer:
+        await peer.call("Time.Step", u32(30))
+        first, epoch = plant.hash(), await peer.read("Time.Epoch")
+        assert await peer.call("Time.Reset", "", ua.Variant(2, I32)) == []
+        assert (await peer.read("Time.Scan"), await peer.read("Time.Epoch"), await peer.read("Run.Seed")) == (0, epoch + 1, 2)
+        await peer.call("Time.Step", u32(30))
+        assert plant.hash() != first
+        await peer.call("Time.Reset", "", ua.Variant(1, I32))
+        await peer.call("Time.Step", u32(30))
+        assert plant.hash() == first
+        await peer.call("Time.Reset", "", ua.Variant(-1, I32))
+        assert await peer.read("Run.Seed") == plant.live.sim.scenario.seed
+
+
+async def test_a_subscription_outlives_a_reset(plant, loop):
+    async with plant.client() as peer:
+        await peer.subscribe("Time.Epoch", GROSS)
+        await peer.publish()
+        await peer.call("Time.Reset", "", ua.Variant(1, I32))
+        plant.show(Line1__Weigher__Cement__Gross=77.0)
+        seen = []
+        while (1, 77.0) not in seen:
+            seen += (await peer.publish()).data
+
+
+WRONG = [
+    ("Time.Step", (u32(0),), "BadInvalidArgument"), ("Time.Step", (u32(100_001),), "BadInvalidArgument"), ("Time.Step", (-1,), "BadInvalidArgument"),
+    ("Time.Step", (2**40,), "BadInvalidArgument"), ("Time.Step", (1.0,), "BadInvalidArgument"), ("Time.Step", ("1",), "BadInvalidArgument"),
+    ("Time.Step", (), "BadArgumentsMissing"), ("Time.Step", (1, 2), "BadTooManyArguments"), ("Time.Step", (ua.Variant([1], U32),), "BadInvalidArgument"),
+    ("Time.Step", (ua.Variant(),), "BadInvalidArgument"), ("Time.Step", (True,), "BadInvalidArgument"), ("Time.Start", (1,), "BadTooManyArguments"),
+    ("Time.RunUntil", (-1.0,), "BadInvalidArgument"), ("Time.RunUntil", (math.nan,), "BadInvalidArgument"), ("Time.RunUntil", (math.inf,), "BadInvalidArgument"),
+    ("Time.RunUntil", (1e300,), "BadInvalidArgument"), ("Time.SetSpeed", ("fast",), "BadInvalidArgument"), ("Time.SetSpeed", ("0",), "BadInvalidArgument"),
+    ("Time.SetSpeed", ("-1",), "BadInvalidArgument"), ("Time.SetSpeed", ("nan",), "BadInvalidArgument"), ("Time.SetSpeed", ("inf",), "BadInvalidArgument"),
+    ("Time.SetSpeed", ("",), "BadInvalidArgument"), ("Time.SetSpeed", (10.0,), "BadInvalidArgument"), ("Time.SetSpeed", ("1" * 60_000,), "BadInvalidArgument"),
+    ("Time.Reset", ("no-such-scenario", 1), "BadInvalidArgument"), ("Time.Reset", ("", -2), "BadInvalidArgument"), ("Time.Reset", ("../x", 1), "BadInvalidArgument"),
+    ("Time.Join", ("", 1), "BadInvalidArgument"), ("Time.Join", ("x" * 65, 1), "BadInvalidArgument"), ("Time.Join", ("me", 0), "BadInvalidArgument"),
+    ("Time.Join", ("me", 601), "BadInvalidArgument"), ("Time.Join", ("a\nb", 1), "BadInvalidArgument"), ("Time.Next", (4_000_000_000,), "BadInvalidArgument"),
+    ("Time.Leave", (4_000_000_000,), "BadInvalidArgument"), ("Faults.Inject", ("nonsense", "Line1.Mixer", math.nan, 0.0, 0.0), "BadInvalidArgument"),
+    ("Faults.Inject", ("stuck-door", "Line1.Nowhere", math.nan, 0.0, 0.0), "BadInvalidArgument"), ("Faults.Inject", ("stuck-door", "Line1.Mixer", 99.0, 0.0, 0.0), "BadInvalidArgument"),
+    ("Faults.Inject", ("stuck-door", "Line1.Mixer", 1.0, -1.0, 0.0), "BadInvalidArgument"), ("Faults.Inject", ("stuck-door", "Line1.Mixer", 1.0, 0.0, math.nan), "BadInvalidArgument"),
+    ("Run.PlaceOrder", ("C30", math.nan, ""), "BadInvalidArgument"), ("Run.PlaceOrder", ("C30", -1.0, ""), "BadInvalidArgument"), ("Run.PlaceOrder", ("nothing", 6.0, ""), "BadInvalidArgument"),
+    ("Run.LoadRecipe", ("no json",), "BadInvalidArgument"), ("Run.LoadRecipe", ("{}",), "BadInvalidArgument"), ("Run.StartRecording", ("../x",), "BadInvalidArgument"),
+    ("Run.StartRecording", ("/tmp/x",), "BadInvalidArgument"), ("Run.StartRecording", (".",), "BadInvalidArgument"), ("Run.Verdict", ("",), "BadInvalidState"),
+    ("Run.AcknowledgeAlarm", ("Line1.Mixer.Run", ""), "BadInvalidArgument"), ("Run.AcknowledgeAlarm", ("Line1.Mixer.Tripped", ""), "BadInvalidState"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "arguments", "code"), WRONG, ids=lambda x: str(x)[:40])
+async def test_wrong_arguments_are_refused_and_change_nothing(plant, loop, method, arguments, code):
+    async with plant.client() as peer:
+        before = plant.hash()
+        assert await peer.call(method, *arguments) == code
+        assert (plant.live.state, plant.live.speed_text, plant.live.tick, plant.hash()) == ("paused", "1", 0, before)
+        assert not plant.live.lockstep.partners and not plant.live.sim._wishes and plant.live.sim.writer is None
+
+
+async def test_which_argument_is_wrong_is_told(plant, loop):
+    async with plant.client() as peer:
+        request = ua.CallMethodRequest(here("Time"), here("Time.Join"), [ua.Variant("me"), ua.Variant("often")])
+        (result,) = (await peer.send("Call", MethodsToCall=[request])).Results
+        assert [name_of(c) for c in result.InputArgumentResults] == ["Good", "BadTypeMismatch"]
+        assert not result.OutputArguments
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "code"),
+    [("Nowhere", "Time.Start", "BadNodeIdUnknown"), ("Run", "Time.Start", "BadMethodInvalid"), ("Time", "Time.Nothing", "BadMethodInvalid"), ("Time", "Time.State", "BadMethodInvalid")],
+)  # fmt: skip
+async def test_a_method_is_called_on_its_object(plant, loop, owner, method, code):
+    async with plant.client() as peer:
+        assert await peer.call(method, owner=owner) == code
+        assert plant.live.state == "paused"
+
+
+async def test_no_step_while_time_runs(plant, loop):
+    async with plant.client() as peer:
+        await peer.call("Time.Start")
+        assert await peer.call("Time.Step", u32(1)) == "BadInvalidState"
+        assert "pause first" in await why(peer)
+
+
+async def test_a_run_ends_and_says_so(plant, loop):
+    plant.live.sim.end_tick = 200
+    async with plant.client() as peer:
+        await peer.call("Time.Step", u32(1000))
+        assert (await peer.read("Time.State"), await peer.read("Time.Scan")) == ("ended", 20)
+        for call in (("Time.Start",), ("Time.Step", u32(1)), ("Time.RunUntil", 100.0), ("Run.StartRecording", "x")):
+            assert await peer.call(*call) == "BadInvalidState"
+        assert await peer.write(DOOR, 5.0) == "BadInvalidState"
+        assert await peer.call("Time.Reset", "", ua.Variant(1, I32)) == []
+        assert await peer.call("Time.Step", u32(1)) == [1]
+
+
+async def test_several_calls_in_a_request_are_done_in_order(plant, loop):
+    async with plant.client() as peer:
+        calls = [ua.CallMethodRequest(here("Time"), here(m), a) for m, a in (
+            ("Time.Step", [u32(3)]), ("Time.Nothing", []), ("Time.Step", [u32(4)]), ("Time.SetSpeed", [ua.Variant("5")]))]  # fmt: skip
+        results = (await peer.send("Call", MethodsToCall=calls)).Results
+        assert [name_of(r.StatusCode) for r in results] == ["Good", "BadMethodInvalid", "Good", "Good"]
+        assert [v.Value for r in results for v in r.OutputArguments] == [3, 7]
+
+
+# --- lock-step --------------------------------------------------------------------------------------------
+
+
+async def join(peer, name="me", period=1):
+    return (await peer.call("Time.Join", name, u32(period)))[0]
+
+
+async def lockstep(peer):
+    await peer.call("Time.SetSpeed", "lockstep")
+    await peer.call("Time.Start")
+
+
+async def following(peer, handle):
+    """The controller's outputs are written; its next scan, when it has come."""
+    while True:
+        scan, _, ready = await peer.call("Time.Next", u32(handle))
+        if ready:
+            return scan
+
+
+async def test_time_waits_for_the_controller(plant, loop):
+    async with plant.client() as peer:
+        handle = await join(peer)
+        await lockstep(peer)
+        assert await peer.read("Time.Awaited") == await peer.read("Time.Controllers") == ["me"]
+        for scan in range(1, 6):
+            assert await peer.write(DOOR, float(scan)) == "Good"
+            assert await following(peer, handle) == scan
+            assert plant.live.scan == scan and plant.live.sim.image[DOOR] == scan
+        assert await peer.call("Time.Leave", u32(handle)) == []
+        assert await peer.read("Time.Controllers") == []
+        assert await peer.read("Time.Lost") == ""  # it has said goodbye
+        assert await peer.call("Time.Next", u32(handle)) == "BadInvalidArgument"
+
+
+async def test_two_controllers_of_different_periods(plant, loop):
+    async with plant.client() as quick, plant.client() as slow:
+        handles = await join(quick, "quick", 1), await join(slow, "slow", 3)
+        await lockstep(quick)
+        seen = {"quick": [], "slow": []}
+
+        async def scans(peer, name, handle, count):
+            for _ in range(count):
+                seen[name].append(await following(peer, handle))
+
+        await asyncio.gather(scans(quick, "quick", handles[0], 9), scans(slow, "slow", handles[1], 3))
+        assert seen == {"quick": [1, 2, 3, 4, 5, 6, 7, 8, 9], "slow": [3, 6, 9]}
+        waiting = asyncio.ensure_future(following(quick, handles[0]))  # scan 9 waits for the slow one
+        await quick.read("Time.State")
+        assert await slow.read("Time.Awaited") == ["slow"] and plant.live.scan == 9
+        assert await following(slow, handles[1]) == 12 if await freed(waiting, quick, handles[0]) else None
+
+
+async def freed(waiting, quick, handle):
+    """Let the quick one go on to scan 12 beside."""
+
+    async def on():
+        while await waiting_or(waiting, quick, handle) < 12:
+            pass
+
+    asyncio.ensure_future(on())
+    return True
+
+
+async def waiting_or(waiting, quick, handle):
+    return await following(quick, handle) if waiting.done() else await waiting
+
+
+async def test_a_controller_that_does_not_answer_is_dropped_and_told(plant, loop):
+    plant.live.lockstep.timeout_s = 0.05
+    async with plant.client() as peer, plant.client() as silent:
+        handle, lost = await join(peer, "lively"), await join(silent, "silent")
+        await lockstep(peer)
+        for _ in range(3):
+            await following(peer, handle)
+        assert await peer.read("Time.Lost") == "silent: no outputs within 0.05 s"
+        assert await peer.read("Time.Controllers") == ["lively"]
+        assert await silent.call("Time.Next", u32(lost)) == "BadInvalidArgument"
+
+
+async def test_a_controller_whose_connection_ends_is_gone(plant, loop):
+    async with plant.client() as peer:
+        handle = await join(peer, "stays")
+        async with plant.client() as other:
+            await join(other, "goes")
+            await lockstep(peer)
+            waiting = asyncio.ensure_future(following(peer, handle))
+            await peer.read("Time.State")
+            assert plant.live.scan == 0
+            other.protocol.transport.abort()
+            assert await waiting == 1
+        assert await peer.read("Time.Lost") == "goes: connection lost"
+
+
+async def test_a_handle_is_its_sessions_own(plant, loop):
+    async with plant.client() as one, plant.client() as other:
+        handle = await join(one)
+        assert await other.call("Time.Next", u32(handle)) == "BadInvalidArgument"
+        assert await other.call("Time.Leave", u32(handle)) == "BadInvalidArgument"
+        assert await one.call("Time.Leave", u32(handle)) == []
+
+
+async def test_next_is_answered_in_time_even_if_nothing_comes(plant, loop, monkeypatch):
+    monkeypatch.setattr("scenarios.lockstep.ANSWER_S", 0.02)
+    async with plant.client() as peer, plant.client() as other:
+        handle = await join(peer)
+        await join(other, "late")
+        await lockstep(peer)
+        assert (await peer.call("Time.Next", u32(handle)))[::2] == [0, False]
+        assert (await peer.call("Time.Next", u32(handle)))[::2] == [0, False]  # call again, without writing again
+        monkeypatch.setattr("scenarios.lockstep.ANSWER_S", 2.0)
+        waiting = asyncio.ensure_future(peer.call("Time.Next", u32(handle)))
+        await peer.read("Time.State")
+        assert await peer.call("Time.Next", u32(handle)) == "BadInvalidArgument"  # one at a time
+        plant.live.lockstep.gone(next(p.owner for p in plant.live.lockstep.partners.values() if p.name == "late"))
+        assert (await waiting)[::2] == [1, True]
+
+
+async def test_reset_pause_and_step_in_lock_step(plant, loop):
+    async with plant.client() as peer, plant.client() as chief:
+        handle = await join(peer)
+        await chief.call("Time.SetSpeed", "lockstep")
+        waiting = asyncio.ensure_future(peer.call("Time.Next", u32(handle)))
+        stepping = asyncio.ensure_future(chief.call("Time.Step", u32(2)))
+        assert (await waiting)[::2] == [1, True] and not stepping.done()
+        assert await following(peer, handle) == 2
+        assert await stepping == [2] and plant.live.state == "paused"
+        waiting = asyncio.ensure_future(peer.call("Time.Next", u32(handle)))
+        await peer.read("Time.State")
+        epoch = plant.live.epoch
+        await chief.call("Time.Reset", "", ua.Variant(1, I32))
+        assert await waiting == [0, epoch + 1, True]  # it begins anew, too
+        assert await peer.read("Time.Controllers") == ["me"]
+
+
+async def test_no_more_controllers_than_there_is_place_for(plant, loop):
+    async with plant.client() as peer:
+        for i in range(32):
+            assert await join(peer, f"c{i}")
+        assert await peer.call("Time.Join", "one too many", u32(1)) == "BadInvalidArgument"
+
+
+# --- the reference controller at the other end of the wire --------------------------------------------------
+
+MINUTES = 6
+TABLES_APART = {"commands"}  # who joined and left stands there
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory):
+    """The run with the reference controller inside: its folder and the hash of its end."""
+    folder = tmp_path_factory.mktemp("inside") / "run"
+    with Simulation("full-demand", seed=1, fidelity="scan", until_s=MINUTES * 60, out=folder) as sim:
+        sim.advance(MINUTES * 60)
+        return folder, sim.plant.hash()
+
+
+def tables(folder):
+    """All tables of a run, by name: the Parquet parts of each put together."""
+    found = {}
+    for part in sorted(folder.rglob("*.parquet")):
+        name = part.parent.name if part.parent != folder else part.name.split("-")[0].split(".")[0]
+        found.setdefault(name, []).append(pq.read_table(part))
+    import pyarrow as pa
+
+    return {name: pa.concat_tables(parts) for name, parts in found.items()}
+
+
+async def test_the_controller_at_the_other_end_gives_the_same_run_bit_for_bit(plant, loop, inside):
+    folder, expected = inside
+    plant.live.reset(seed=1, out=plant.folder / "remote")
+    plant.live.sim.end_tick = MINUTES * 6000
+    plant.live.set_speed("lockstep")
+    controller = asyncio.ensure_future(control(plant.url))
+    await until(lambda: plant.live.lockstep.partners)
+    plant.live.start()
+    assert await controller == MINUTES * 600
+    assert plant.live.state == "ended" and plant.hash() == expected
+    here_, there = tables(plant.folder / "remote"), tables(folder)
+    assert here_.keys() == there.keys() and len(here_) > 5
+    assert there["batches"].num_rows > 1
+    for name in sorted(there.keys() - TABLES_APART):
+        assert (name, here_[name].equals(there[name])) == (name, True)
+    infos = [json.loads((f / "run.json").read_text()) for f in (plant.folder / "remote", folder)]
+    assert infos[0]["state_hash"] == infos[1]["state_hash"] == expected
