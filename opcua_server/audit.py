@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from datetime import UTC, datetime
-from functools import cache
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -180,7 +180,7 @@ def _text(value: Any, room: list[int]) -> str:
     return text if len(text) <= most else text[:most] + "…"
 
 
-@cache
+@lru_cache(256)
 def _name_of(code: int) -> str:
     from asyncua.ua.status_codes import get_name_and_doc
 

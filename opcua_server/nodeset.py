@@ -1,29 +1,26 @@
 """The address space of a plant as a NodeSet2 file (OPC 10000-6 Annex F), for other stacks to load.
 
-Made by the code that builds the server's own nodes, without a run. Each reference stands once: a hierarchical one at
-the child, any other at its source. The order is that of building, so the same design gives the same file.
+Its nodes are those of a server that is built and never started. Each reference stands once: a hierarchical one at the
+child, any other at its source. The order is that of building, so the same design gives the same file.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from asyncua import ua
 
-from opcua_server import model
-from opcua_server.board import Board
-from opcua_server.methods import Methods
+from opcua_server.board import type_of
 from opcua_server.nodes import LIST, NAMESPACE, NS, Nodes, here, o, std
-from opcua_server.plant_methods import PlantMethods
-from opcua_server.server import no_scenario
+from opcua_server.security import insecure
+from opcua_server.server import PlantServer
+from scenarios.schema import Order, Scenario
 from scenarios.session import Session
-from twin.design.schema import Design
-from twin.plant import Plant
+from twin.design.schema import Design, Title
 from twin.tags import TagTable
 from twin.version import VERSION
 
@@ -31,6 +28,7 @@ XML = "http://opcfoundation.org/UA/2011/03/UANodeSet.xsd"
 TYPES = "http://opcfoundation.org/UA/2008/02/Types.xsd"
 # The oldest edition of the standard that has all that is used; any later one will do.
 STANDARD = {"ModelUri": "http://opcfoundation.org/UA/", "Version": "1.04", "PublicationDate": "2018-05-15T00:00:00Z"}
+NOWHERE = "opc.tcp://127.0.0.1:0"
 HIERARCHICAL = {std(n) for n in (o.Organizes, o.HasComponent, o.HasProperty, o.HasSubtype, o.HasNotifier)}
 PARENTAL = {std(n) for n in (o.Organizes, o.HasComponent, o.HasProperty)}
 ENCODINGS = {ua.Range: o.Range_Encoding_DefaultXml, ua.EUInformation: o.EUInformation_Encoding_DefaultXml, ua.Argument: o.Argument_Encoding_DefaultXml}  # fmt: skip
@@ -43,12 +41,15 @@ def nodeset(design: Design, languages: Sequence[str] = ("en", "zh")) -> str:
     Args:
         languages: of names and descriptions, in this order. Stacks that keep one text only take the first or the last.
     """
-    table = Plant(design).table
-    nodes = Nodes()
-    model.build(nodes, Board(table), {name: m.species for name, m in design.materials.items()})
-    # What these show is computed when it is read, and here nobody reads: no run is needed.
-    PlantMethods(nodes, Methods(nodes), cast(Session, SimpleNamespace(lockstep=None)), Path(), no_scenario, None)
-    return as_xml(nodes, _fixed(table), languages)
+    first = design.recipes[0].grade
+    orders = [Order(site="nobody", grade=first, volume_m3=1.0, start=60.0)]
+    idle = Scenario(name="idle", title=Title(en="idle", zh="空闲"), starts=datetime(2026, 1, 1), lasts=3600.0, orders=orders)
+    live = Session(idle, design, operator=False)
+    try:
+        server = PlantServer(live, NOWHERE, insecure(NOWHERE))
+        return as_xml(server.nodes, _fixed(live.sim.plant.table), languages)
+    finally:
+        live.close()
 
 
 def _fixed(table: TagTable) -> dict[ua.NodeId, ua.Variant]:
@@ -57,7 +58,7 @@ def _fixed(table: TagTable) -> dict[ua.NodeId, ua.Variant]:
     for tag, value in zip(table, table.values, strict=True):
         if tag.direction == "parameter":
             shown = bool(value) if tag.dtype == "bool" else int(value) if tag.dtype == "int" else float(value)
-            out[here(tag.name)] = ua.Variant(shown, ua.VariantType(model.type_of(tag)))
+            out[here(tag.name)] = ua.Variant(shown, ua.VariantType(type_of(tag)))
     return out
 
 

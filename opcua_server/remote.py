@@ -150,11 +150,11 @@ async def _scans(
             raise BatchtwinError(
                 "E401", problem=f"the server refused {refused[0]}", mend="log in as a controller, and let no other one run"
             )
-        done += 1
         while not ready:
             if once and (await twin.read("Time.State")) == ["ended"]:
                 return done
             scan, now, ready = await twin.call("Time.Next", number)
+        done += 1
         if now != epoch:
             tell(f"the run was begun anew after {done} scans")
             program = ReferenceController(image.table, image.species)

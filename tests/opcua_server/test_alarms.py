@@ -10,6 +10,7 @@ from served import here, name_of, std, until
 
 from opcua_server.conditions import REMEMBERED
 from scenarios.session import Session
+from scenarios.simulation import Simulation
 from twin.clock import TICKS_PER_S
 
 STATION, ESTOP, SAFE = "Line1.Station", "Line1.Station.EStop", "Line1.Station.Safe"
@@ -451,6 +452,22 @@ async def test_after_a_reset_conditions_are_those_of_the_new_run(plant, loop):
         await press(plant)
         again = await ear.event()
         assert await answer(peer, ESTOP, "Acknowledge", again["EventId"]) == "Good" and plant.live.alarms.find(ESTOP).acked
+
+
+async def test_an_alarm_that_is_on_when_a_run_begins_is_told_once(plant, loop):
+    def already_pressed(controller, out, seed):
+        sim = Simulation("full-demand", seed=seed, controller=controller, fidelity="scan", out=out)
+        sim.inject("emergency-stop", STATION)
+        sim.advance(0.2)
+        return sim
+
+    async with plant.client() as peer:
+        ear = await Ear(plant).listen(peer)
+        plant.live.reset(already_pressed, seed=1)
+        begun, alarm = await ear.events(2)
+        assert begun["ConditionName"] is None and alarm["ConditionName"] == "EStop" and alarm["ActiveState/Id"]
+        assert await answer(peer, ESTOP, "Acknowledge", alarm["EventId"]) == "Good" and plant.live.alarms.find(ESTOP).acked
+        plant.live.reset("full-demand", seed=1)
 
 
 async def test_a_lost_controller_and_the_end_of_the_run_are_events(plant, loop):

@@ -305,6 +305,16 @@ def test_what_finds_no_room_at_all_is_counted_and_told_in_the_ledger(ledger, mon
     assert [e["kind"] for e in entries(ledger)[-2:]] == ["lost", "stop"] and ledger.lost == 3
 
 
+def test_what_cannot_be_written_at_the_end_is_counted(path, monkeypatch):
+    ledger = Audit(path)
+    monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    for _ in range(3):
+        ledger.record("write")
+    for _ in range(2):
+        ledger.close()
+        assert ledger.lost == 3
+
+
 def test_an_empty_file_that_a_full_disk_left_is_gone_on_with(ledger, path):
     path.touch(0o600)
     assert verify(path) == (0, "", START, START)
