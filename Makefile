@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench docs clean
+.PHONY: help setup demo test lint bench soak docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ lint: setup  ## style, types and the rules between the rooms
 
 bench: setup  ## measure speed, side by side with the plain alternative
 	$(BIN)/batchtwin bench
+
+soak: setup  ## a day of clients that come, go and misbehave: memory flat, nothing lost
+	$(BIN)/python tools/soak.py
 
 docs: setup  ## run the code in the documentation
 	$(BIN)/python -m pytest tests/acceptance/test_docs.py

@@ -314,6 +314,59 @@ def control(
 
 
 @app.command(epilog=EXIT_CODES)
+def bridge(
+    scenario: Annotated[str | None, typer.Argument(help="A packaged scenario or a YAML file.")] = None,
+    design: Design = None,
+    plc: Annotated[str, typer.Option(metavar="URL", help="OPC UA endpoint of the PLC.")] = "",
+    map_file: Annotated[Path | None, typer.Option("--map", metavar="FILE", help="CSV with our tags and the PLC's nodes.")] = None,
+    template: Annotated[bool, typer.Option("--template", help="Print a map with empty nodes and leave.")] = False,
+    speed: Annotated[str, typer.Option(metavar="1|10|max", help="Times real time, or max for lock-step.")] = "1",
+    scan: Annotated[float, typer.Option(metavar="SECONDS", help="Period of the exchange, simulated.")] = 0.1,
+    until: Annotated[str | None, typer.Option(metavar="T", help="The run lasts 90s, 10min, 1.5h, 2d, or until a time of day.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run, new or empty; runs/SCENARIO-SEED-N when left out.")] = None,
+    record: Annotated[bool, typer.Option("--record/--no-record", help="Keep the run.")] = True,
+    operator: Annotated[
+        bool, typer.Option("--operator/--no-operator", help="A simulated operator starts the line and answers alarms.")
+    ] = True,
+    user: UserName = "",
+    server_certificate: ServerCertificate = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Couple a plant with a PLC that is an OPC UA server only, until the run ends or Ctrl-C."""
+    from batchtwin import bridging, show
+
+    if template:
+        print(bridging.template(design), end="")
+        return
+    for given, what in ((scenario, "SCENARIO"), (plc, "--plc"), (map_file, "--map")):
+        if not given:
+            raise BatchtwinError("E101", where="bridge", problem=f"{what} is missing", mend="see 'batchtwin bridge --help'")
+    assert scenario is not None and map_file is not None
+    outcome = bridging.bridge(scenario, design, plc, map_file, speed=speed, until=until, scan_s=scan, seed=seed, out=out, record=record, operator=operator,
+                              user=user, certificate=server_certificate, quietly=as_json, language=language)  # fmt: skip
+    if as_json:
+        print(json.dumps(outcome, ensure_ascii=False))
+    else:
+        show.summary(outcome, language)
+        bridging.summary(outcome["bridge"], language)
+    raise typer.Exit(DONE if outcome["state"] == "complete" else INTERRUPTED)
+
+
+@app.command(epilog=EXIT_CODES)
+def nodeset(
+    design: Design = None,
+    lang: Lang = None,
+) -> None:
+    """Print the OPC UA address space of a design (hzs180 when left out) as NodeSet2 XML."""
+    from opcua_server.nodeset import nodeset as xml
+    from twin.design.load import load_design
+
+    print(xml(load_design(design or "hzs180")), end="")
+
+
+@app.command(epilog=EXIT_CODES)
 def replay(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")],
     lang: Lang = None,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchtwin import show
 from batchtwin.play import LARGEST_SEED, folder_of, lasts_of
 from scenarios.schema import load_scenario
 from scenarios.session import Session
@@ -50,7 +51,8 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
     stem = f"{plan.name}-{plan.seed if seed is None else seed}"
 
     async def play(folder: Path | None) -> dict[str, Any]:
-        live = Session(plan, plant, seed=seed, until_s=until_s, controller=controller, operator=operator)
+        with show.spinner("编译内核（仅一次）" if zh else "compiling kernels (once)"):
+            live = Session(plan, plant, seed=seed, until_s=until_s, controller=controller, operator=operator)
         live.set_speed(speed)
         live.lockstep.timeout_s = timeout_s
         if not paused:

@@ -16,8 +16,9 @@ from asyncua import ua
 
 from opcua_server.attributes import moment
 from opcua_server.board import filetime
-from opcua_server.conditions import Condition, add_nodes
+from opcua_server.conditions import ANSWERS, SHELVE, Condition, build
 from opcua_server.filters import Event
+from opcua_server.items import SERVER
 from opcua_server.methods import Method
 from opcua_server.nodes import Argument, here, o, std
 from opcua_server.roles import Right
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
 
 Code = ua.StatusCodes
 V = ua.VariantType
-SERVER = std(o.Server)
-ANSWERS = (o.AcknowledgeableConditionType_Acknowledge, o.AcknowledgeableConditionType_Confirm, o.ConditionType_AddComment,
-           o.ConditionType_Enable, o.ConditionType_Disable)  # fmt: skip
-SHELVE = {
-    "TimedShelve": (o.AlarmConditionType_ShelvingState_TimedShelve, o.ShelvedStateMachineType_TimedShelve),
-    "OneShotShelve": (o.AlarmConditionType_ShelvingState_OneShotShelve, o.ShelvedStateMachineType_OneShotShelve),
-    "Unshelve": (o.AlarmConditionType_ShelvingState_Unshelve, o.ShelvedStateMachineType_Unshelve),
-}
 OVER = {
     "ended": (100, Text("the run has ended", "运行结束")),
     "failed": (900, Text("the run has failed", "运行失败")),
@@ -54,9 +47,10 @@ class Alarms:
 
     def __init__(self, server: PlantServer) -> None:
         self._server, self._live = server, server.live
-        self._conditions: dict[str, Condition] = {}  # by name of the tag
-        self._by_node: dict[ua.NodeId, Condition] = {}  # by NodeId of the condition and of its ShelvingState
-        self._add_conditions()
+        self._conditions = build(server.nodes, self._live.sim.plant.table, self._live, self._live.alarms.find)
+        self._by_node = {n: c for c in self._conditions.values() for n in (c.node, c.shelving_node)}
+        for condition in self._conditions.values():
+            condition.stamp(self._now)
         self._bind()
         self._epoch, self._state, self._losses = self._live.epoch, self._live.state, self._live.lockstep.losses
         self._live.alarm_listeners.append(self._changed)
@@ -66,27 +60,6 @@ class Alarms:
         """Hear no more of the run."""
         self._live.alarm_listeners.remove(self._changed)
         self._live.listeners.remove(self._look)
-
-    def _add_conditions(self) -> None:
-        nodes, table = self._server.nodes, self._live.sim.plant.table
-        plant = here("Plant")
-        shelving = tuple(numbers[0] for numbers in SHELVE.values())
-        for machine in table.equipment:
-            line, source = here(machine.line), here(machine.name)
-            for tag in table.tags[machine.first : machine.first + machine.count]:
-                if not tag.alarm:
-                    continue
-                node = here(f"{tag.name}/Condition")
-                heard = frozenset((SERVER, plant, line, source))
-                condition = Condition(self._live.alarms.find(tag.name), node, here(tag.name), source, machine.name, heard, self._live)
-                condition.stamp(self._now)
-                self._conditions[tag.name] = self._by_node[node] = self._by_node[here(f"{tag.name}/Condition/ShelvingState")] = condition
-                add_nodes(nodes, condition, ANSWERS, shelving)
-        lines = dict.fromkeys(machine.line for machine in table.equipment)
-        for line in lines:
-            nodes.refer(plant, here(line), o.HasNotifier)
-        for source in dict.fromkeys(c.source for c in self._conditions.values()):
-            nodes.refer(here(str(source.Identifier).split(".", 1)[0]), source, o.HasNotifier)
 
     # --- events ---------------------------------------------------------------------------------------
 

@@ -194,7 +194,7 @@ class Bridge:
         why, more = _why(lines[0]), f" (+{len(lines) - 1})" if len(lines) > 1 else ""
         if first:
             self._say(f"the PLC is lost: {why}{more}; the plant goes on without it", f"PLC 失联：{why}{more}；搅拌站继续运行")
-            if self.live.state == "paused":  # lock-step has nobody to wait for
+            if self._locked or not self._times:  # lock-step has nobody to wait for
                 self.live.start()
         elif isinstance(error, BadInput) and why != self._said:
             self._said = why
@@ -223,8 +223,8 @@ class Bridge:
                 await live.step(self._every)
                 continue
             self._late += live.scan > begun
-            if live.state == "paused":
-                self.live.start()
+            if len(self._times) == 1:
+                live.start()
             due = max(begun + self._every, live.scan + 1)  # what was just written must have been taken before the image is looked at again
             while live.scan < due and not self._over:
                 await live.changed()

@@ -16,17 +16,26 @@ from asyncua import ua
 from opcua_server.attributes import moment
 from opcua_server.board import filetime
 from opcua_server.filters import Event
+from opcua_server.items import SERVER
 from opcua_server.nodes import Nodes, here, o, std
 from opcua_server.texts import Text
 from scenarios.alarms import Alarm
 from scenarios.session import Session as LiveRun
 from twin.clock import TICKS_PER_S
+from twin.tags import TagTable
 
 V = ua.VariantType
 TYPE = std(o.OffNormalAlarmType)
 REMEMBERED = 64  # events of one occurrence of an alarm that can still be answered
 ONCE_MS = sys.float_info.max  # "maximum Duration": shelved for one occurrence, without a time
 
+ANSWERS = (o.AcknowledgeableConditionType_Acknowledge, o.AcknowledgeableConditionType_Confirm, o.ConditionType_AddComment,
+           o.ConditionType_Enable, o.ConditionType_Disable)  # fmt: skip
+SHELVE = {
+    "TimedShelve": (o.AlarmConditionType_ShelvingState_TimedShelve, o.ShelvedStateMachineType_TimedShelve),
+    "OneShotShelve": (o.AlarmConditionType_ShelvingState_OneShotShelve, o.ShelvedStateMachineType_OneShotShelve),
+    "Unshelve": (o.AlarmConditionType_ShelvingState_Unshelve, o.ShelvedStateMachineType_Unshelve),
+}
 SHELVING = {
     "Unshelved": (Text("Unshelved", "未搁置"), std(o.ShelvedStateMachineType_Unshelved)),
     "Timed": (Text("Timed Shelved", "限时搁置"), std(o.ShelvedStateMachineType_TimedShelved)),
@@ -63,6 +72,16 @@ class Condition:
     received: datetime = datetime(1601, 1, 1)
     commented: datetime = datetime(1601, 1, 1)
     answerable: deque[bytes] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    @property
+    def name(self) -> str:
+        """The tag's name within its machine."""
+        return self.alarm.tag.name.rsplit(".", 1)[-1]
+
+    @property
+    def shelving_node(self) -> ua.NodeId:
+        """NodeId of its shelving state machine."""
+        return here(f"{self.node.Identifier}/ShelvingState")
 
     @property
     def shelving(self) -> tuple[Text, ua.NodeId]:
@@ -149,7 +168,7 @@ FIELDS = (
     Field("Severity", "严重度", V.UInt16, lambda c: c.alarm.tag.severity),
     Field("ConditionClassId", "类别标识", V.NodeId, lambda c: std(o.ProcessConditionClassType)),
     Field("ConditionClassName", "类别", V.LocalizedText, lambda c: Text("Process", "过程")),
-    Field("ConditionName", "状态名称", V.String, lambda c: c.alarm.tag.name.rsplit(".", 1)[-1]),
+    Field("ConditionName", "状态名称", V.String, lambda c: c.name),
     Field("BranchId", "分支", V.NodeId, lambda c: ua.NodeId()),
     Field("Retain", "保留", V.Boolean, lambda c: c.alarm.retain),
     *_state("EnabledState", "启用状态", (Text("Disabled", "停用"), Text("Enabled", "启用")), lambda c: True),
@@ -173,12 +192,34 @@ FIELDS = (
 )  # fmt: skip
 
 
-def add_nodes(nodes: Nodes, condition: Condition, methods: tuple[int, ...], shelving_methods: tuple[int, ...]) -> None:
+def build(nodes: Nodes, table: TagTable, live: LiveRun, alarm: Callable[[str], Alarm]) -> dict[str, Condition]:
+    """Add a condition for each alarm tag; by name of the tag.
+
+    Args:
+        live: asked for the time when values are read.
+        alarm: the alarm of a tag.
+    """
+    plant, out = here("Plant"), {}
+    for line in dict.fromkeys(machine.line for machine in table.equipment):
+        nodes.refer(plant, here(line), o.HasNotifier)
+    for machine in table.equipment:
+        line, source = here(machine.line), here(machine.name)
+        tags = [tag for tag in table.tags[machine.first : machine.first + machine.count] if tag.alarm]
+        for tag in tags:
+            heard = frozenset((SERVER, plant, line, source))
+            condition = Condition(alarm(tag.name), here(f"{tag.name}/Condition"), here(tag.name), source, machine.name, heard, live)
+            out[tag.name] = condition
+            _add_nodes(nodes, condition)
+        if tags:
+            nodes.refer(line, source, o.HasNotifier)
+    return out
+
+
+def _add_nodes(nodes: Nodes, condition: Condition) -> None:
     """Add a condition with its variables. The methods are those of the type: an instance needs no copies of them."""
-    tag = condition.alarm.tag
-    name = condition.node.Identifier
-    nodes.object(name, condition.source, Text(f"{tag.name.rsplit('.', 1)[-1]}Alarm", tag.zh), TYPE, browse=f"{tag.name.rsplit('.', 1)[-1]}Alarm",
-                 about=Text(tag.en, tag.zh))  # fmt: skip
+    tag, name = condition.alarm.tag, condition.node.Identifier
+    shown = f"{condition.name}Alarm"
+    nodes.object(name, condition.source, Text(shown, tag.zh), TYPE, browse=shown, about=Text(tag.en, tag.zh))
     nodes.refer(condition.source, condition.node, o.HasCondition)
     shelving = nodes.object(f"{name}/ShelvingState", condition.node, Text("ShelvingState", "搁置状态"), std(o.ShelvedStateMachineType),
                             browse=ua.QualifiedName("ShelvingState", 0))  # fmt: skip
@@ -193,7 +234,7 @@ def add_nodes(nodes: Nodes, condition: Condition, methods: tuple[int, ...], shel
             f"{name}/{entry.path}", here(f"{name}/{parent}" if parent else name), Text(browse, entry.zh), entry.type.value, browse=ua.QualifiedName(browse, 0),
             definition=entry.kind, reference=reference, data_type=entry.data_type, computed=value,
         )  # fmt: skip
-    for node, numbers in ((condition.node, methods), (shelving, shelving_methods)):
+    for node, numbers in ((condition.node, ANSWERS), (shelving, [numbers[0] for numbers in SHELVE.values()])):
         for number in numbers:
             _share(nodes, node, std(number))
 

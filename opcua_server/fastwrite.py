@@ -43,8 +43,8 @@ class Plan:
         types = board.types[index]
         self.template = np.frombuffer(body, np.uint8)
         self.mask = np.full(len(body), 255, np.uint8)
-        for place, count in free:
-            self.mask[place : place + count] = 0
+        for start, count in free:
+            self.mask[start : start + count] = 0
         self.groups = []
         for kind, dtype in DTYPES.items():
             which = np.flatnonzero(types == kind)

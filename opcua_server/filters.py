@@ -169,6 +169,12 @@ class EventSelection:
         self._where = tuple(where)
         self._is_subtype = is_subtype
 
+    @property
+    def weight(self) -> int:
+        """What it costs to look at an event: 1, and more for each element and for long texts."""
+        texts = [o.value for _, operands in self._where for o in operands if isinstance(o, Literal) and isinstance(o.value, str)]
+        return 1 + len(self._where) + sum(map(len, texts)) // 16
+
     def fields(self, event: Event, locales: Sequence[str]) -> list[ua.Variant]:
         """What the select clauses ask for, in their order."""
         return [f.of(event, locales, self._is_subtype) for f in self._fields]

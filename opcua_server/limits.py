@@ -29,6 +29,7 @@ class Limits:
     monitored_items_per_subscription: int = 20_000
     queue_size: int = 1_000
     queued_values: int = 4_000_000  # of all monitored items together; afterwards an item gets a queue of one
+    event_filters: int = 10_000  # of all event items together: one each, and one for each element of their where clauses
     filter_elements: int = 200  # select clauses of an event filter, elements of its where clause
     sampling_interval_min_ms: float = 0.0  # 0: at each step of the model
     nodes_per_call: int = 10_000  # Read, Write, Browse, CreateMonitoredItems …

@@ -68,11 +68,12 @@ class Access:
 
 @dataclass(slots=True)
 class Spare:
-    """What all subscriptions together may still have: items, queued values; `polled` counts the polled items there are."""
+    """What all subscriptions together may still have: items, queued values, event filters; `polled` counts the polled items there are."""
 
     items: int
     values: int
     polled: int
+    filters: int
 
 
 class Taken(NamedTuple):
@@ -116,6 +117,11 @@ class MonitoredItems:
     def room(self) -> int:
         """Values and events that all queues hold at most."""
         return self.tags.room + sum(i.size for i in (*self._polled.values(), *self._events.values()))
+
+    @property
+    def event_filters(self) -> int:
+        """What looking at an event costs here, as `Limits.event_filters` counts it."""
+        return sum(i.selection.weight for i in self._events.values())
 
     @property
     def disabled(self) -> int:
@@ -171,6 +177,9 @@ class MonitoredItems:
             selection = self._event_selection(session, what, wish, result)
             if selection is None:
                 return
+            if selection.weight > spare.filters:
+                raise refused(Codes.BadTooManyMonitoredItems)
+            spare.filters -= selection.weight
             ident = self._access.new_id()
             size = self._event_queue(wish.QueueSize, spare)
             self._events[ident] = EventItem(
@@ -268,6 +277,9 @@ class MonitoredItems:
         selection = self._event_selection(session, what, wish, result)
         if selection is None:
             return
+        if selection.weight - item.selection.weight > spare.filters:
+            raise refused(Codes.BadTooManyMonitoredItems)
+        spare.filters -= selection.weight - item.selection.weight
         item.selection, item.handle, item.discard_oldest = selection, wish.ClientHandle, wish.DiscardOldest
         spare.values += item.size
         self.event_overflows += item.resize(self._event_queue(wish.QueueSize, spare))

@@ -126,7 +126,7 @@ class Record:
         """The next values of a walk, `most` at most, and the rest of the walk."""
         page = min(most, walk.page or most, most if walk.left is None else walk.left)
         low, high = (walk.stop, walk.origin) if walk.backward else (walk.origin, walk.stop)
-        rows = self.rows(low, high, page + 2, walk.backward, walk.bounds)
+        rows = self.rows(low, high, page, walk.backward, walk.bounds)
         way = _turned(rows, walk)
         n = len(rows.times)
         whole, way = way, way[:page]

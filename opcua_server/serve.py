@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from opcua_server.security import Security
-from opcua_server.server import PlantServer, no_scenario
+from opcua_server.server import PlantServer, no_scenario, no_verdict
 from scenarios.session import Session
 
 
 async def serve(live: Session, endpoint: str, security: Security, *, runs: Path = Path("runs"), scenario: Callable[[str], Any] = no_scenario,
-                verdict: Callable[[Path, str], str] | None = None, out: Path | None = None, ready: Callable[[str], None] = lambda _: None) -> dict[str, Any]:  # fmt: skip
+                verdict: Callable[[Path, str], str] = no_verdict, out: Path | None = None, ready: Callable[[str], None] = lambda _: None) -> dict[str, Any]:  # fmt: skip
     """Serve a live run until SIGINT or SIGTERM.
 
     Args:

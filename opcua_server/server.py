@@ -48,6 +48,11 @@ def no_scenario(name: str) -> str:
     return ""
 
 
+def no_verdict(folder: Path, case: str) -> str:
+    """Without acceptance cases, nothing is judged."""
+    raise BatchtwinError("E401", problem="no acceptance cases are on offer here", mend="judge the run's folder elsewhere")
+
+
 class PlantServer:
     """Serves a live run over OPC UA.
 
@@ -64,7 +69,7 @@ class PlantServer:
     """
 
     def __init__(self, live: LiveRun, endpoint: str, security: Security, *, limits: Limits | None = None, runs: Path = Path("runs"),
-                 scenario: Callable[[str], Any] = no_scenario, verdict: Callable[[Path, str], str] | None = None) -> None:  # fmt: skip
+                 scenario: Callable[[str], Any] = no_scenario, verdict: Callable[[Path, str], str] = no_verdict) -> None:  # fmt: skip
         self.live, self.security, self.limits = live, security, limits or Limits()
         self.url = endpoint
         self.log = logging.getLogger("batchtwin.opcua")

@@ -53,8 +53,9 @@ class _Queued:
 
 @dataclass(slots=True)
 class _Client:
-    """What the service keeps for a session."""
+    """What the service keeps for a session; `away` is since when it has no connection, None while it has one."""
 
+    away: float | None = None
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     requests: deque[_Queued] = field(default_factory=deque)
     farewells: deque[tuple[int, bytes]] = field(default_factory=deque)  # subscription, its last message
@@ -172,13 +173,14 @@ class SubscriptionService:
         return ua.CreateSubscriptionResult(new.ident, new.interval * 1000.0, new.lifetime, new.keep_alive)
 
     def _has_place(self) -> bool:
-        """Whether one more subscription can be had, if need be in place of the one that has been without a session for longest."""
+        """Whether one more subscription can be had, if need be in place of the one that has been without a client for longest."""
         if len(self._subscriptions) < self._limits.subscriptions:
             return True
-        orphans = [s for s in self._subscriptions.values() if s.orphaned is not None]
-        if orphans:
-            self._end(min(orphans, key=lambda s: s.orphaned or 0.0), Codes.BadTimeout)
-        return bool(orphans)
+        since = {s: s.orphaned if s.orphaned is not None else self._clients[s.session].away for s in self._subscriptions.values()}
+        left = {s: t for s, t in since.items() if t is not None}
+        if left:
+            self._end(min(left, key=left.__getitem__), Codes.BadTimeout)
+        return bool(left)
 
     def modify(self, session: Session, params: ua.ModifySubscriptionParameters) -> ua.ModifySubscriptionResult:
         """ModifySubscription."""
@@ -292,8 +294,9 @@ class SubscriptionService:
         items = [s.items for s in self._subscriptions.values()]
         limits = self._limits
         return Spare(
-            limits.monitored_items - sum(map(len, items)), limits.queued_values - sum(i.room for i in items), sum(i.polled for i in items)
-        )
+            limits.monitored_items - sum(map(len, items)), limits.queued_values - sum(i.room for i in items), sum(i.polled for i in items),
+            limits.event_filters - sum(i.event_filters for i in items),
+        )  # fmt: skip
 
     def fire(self, event: Event, subscription_id: int | None = None, item_id: int | None = None) -> None:
         """An event happened; with ids it is told again to one subscription or item only."""
@@ -315,6 +318,7 @@ class SubscriptionService:
     def publish(self, session: Session, request: PublishRequest) -> None:
         """Publish: acknowledge, and wait for a message. The answer comes through the request, perhaps at once."""
         client = self._clients.setdefault(session, _Client())
+        client.away = None
         if len(request.acks or ()) > self._limits.nodes_per_call:
             request.answer(notify.fault(request.handle, Codes.BadTooManyOperations))
             return
@@ -366,6 +370,7 @@ class SubscriptionService:
         client = self._clients.get(session)
         if client is not None:
             client.requests.clear()
+            client.away = self._clock()
 
     def closed(self, session: Session, delete_subscriptions: bool) -> None:
         """The session ended; subscriptions that are not deleted wait for another session until their lifetime is over."""
@@ -392,6 +397,7 @@ class SubscriptionService:
         subscription = client.subscriptions.get(ident) if client is not None else None
         if subscription is None:
             raise ua.UaStatusCodeError(Codes.BadSubscriptionIdInvalid)
+        self._clients[session].away = None
         subscription.touch()
         return subscription
 

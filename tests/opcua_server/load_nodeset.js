@@ -19,7 +19,6 @@ async function main() {
             row.dataType = node.dataType.toString();
             row.rank = node.valueRank;
             row.access = node.accessLevel;
-            row.historizing = node.historizing;
             const value = node.readValue().value.value;
             row.value = Array.isArray(value) ? value.map(plain) : plain(value);
         }

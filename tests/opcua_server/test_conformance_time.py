@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from asyncua import ua
-from served import here, item, name_of, until
+from served import WAIT_S, here, name_of, until
 
 from opcua_server.remote import control
+from scenarios.run import open_run
 from scenarios.simulation import Simulation
 
 GROSS, DOOR, START = "Line1.Weigher.Cement.Gross", "Line1.Mixer.Door", "Line1.Station.Start"
@@ -334,12 +334,26 @@ def inside(tmp_path_factory):
 
 
 def tables(folder):
-    """All tables of a run."""
+    """All tables of a run, their parts put together, texts as such."""
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name not in TABLES_APART)
-    return {name: pa.concat_tables([pq.read_table(part) for part in sorted((folder / name).glob("*.parquet"))]) for name in names}
+    return {name: plain(pa.concat_tables([pq.read_table(part) for part in sorted((folder / name).glob("*.parquet"))])) for name in names}
 
 
-async def test_the_controller_at_the_other_end_gives_the_same_run_bit_for_bit(plant, loop, inside):
+def plain(table):
+    return table.cast(pa.schema([(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in table.schema]))
+
+
+@pytest.mark.xfail(reason="a piece of the model may play nothing when the machine is busy, and the controller is told all the same")
+async def test_a_scan_is_played_before_the_controller_is_told_however_busy_the_machine(plant, loop, monkeypatch):
+    monkeypatch.setattr("scenarios.session.PIECE_S", 0.0)  # as if another program had run in between
+    async with plant.client() as peer:
+        handle = await join(peer)
+        await lockstep(peer)
+        assert (await peer.call("Time.Next", u32(handle)))[::2] == [1, True]
+
+
+async def test_the_controller_at_the_other_end_gives_the_same_run_bit_for_bit(plant, loop, inside, monkeypatch):
+    monkeypatch.setattr("scenarios.session.PIECE_S", WAIT_S)  # see the test before
     folder, expected = inside
     plant.live.reset(seed=1, out=plant.folder / "remote")
     plant.live.sim.end_tick = MINUTES * 6000
@@ -354,5 +368,4 @@ async def test_the_controller_at_the_other_end_gives_the_same_run_bit_for_bit(pl
     assert here_.keys() == there.keys()
     for name, table in there.items():
         assert (name, here_[name].equals(table)) == (name, True)
-    infos = [json.loads((f / "run.json").read_text()) for f in (plant.folder / "remote", folder)]
-    assert infos[0]["state_hash"] == infos[1]["state_hash"] == expected
+    assert open_run(plant.folder / "remote").outcome["state_hash"] == open_run(folder).outcome["state_hash"] == expected

@@ -85,6 +85,8 @@ async def test_the_library_s_client_reads_what_the_run_has(plant, loop, tmp_path
         assert [name_of(v.StatusCode) for v in bounded] == ["BadBoundNotFound", "Good", "Good", "Good"]
         assert bounded[0].SourceTimestamp.replace(tzinfo=None) == at(0.5) and bounded[3].SourceTimestamp.replace(tzinfo=None) == at(3)
         assert await node.read_raw_history(at(100), at(200), return_bounds=False) == []
+        assert [v.Value.Value for v in await node.read_raw_history(at(5), at(5), return_bounds=False)] == [4]
+        assert [v.Value.Value for v in await node.read_raw_history(at(5), at(5))] == [4, 5]
 
 
 async def test_every_recorded_tag_is_read_as_its_type(plant, loop, tmp_path):
@@ -366,6 +368,15 @@ async def test_aggregates(plant, loop, tmp_path, name, interval_ms, expected):
         (result,) = await ask(peer, processed(name, 0, 20, interval_ms), DOOR)
         stamps = [v.SourceTimestamp.replace(tzinfo=None) for v in result.HistoryData.DataValues]
         assert stamps == [at(n * interval_ms / 1000) for n in range(len(expected))]
+
+
+async def test_aggregates_backward_in_time(plant, loop, tmp_path):
+    await recorded(plant, tmp_path)
+    async with plant.client() as peer:
+        (result,) = await ask(peer, processed("Maximum", 20, 0, 8000.0), DOOR)
+        assert values(result) == [19, 11, 3]
+        assert [v.SourceTimestamp.replace(tzinfo=None) for v in result.HistoryData.DataValues] == [at(20), at(12), at(4)]
+        assert [v.StatusCode.value for v in result.HistoryData.DataValues] == [0x401, 0x401, 0x405]
 
 
 @pytest.mark.parametrize(("tag", "details", "status"), [

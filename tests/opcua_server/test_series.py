@@ -37,6 +37,7 @@ def clock(text):
 
 def told(time):
     """A time as `5:02`, with seconds if there are any."""
+    assert (time - START) % 10_000_000 == 0
     at = timedelta(microseconds=(time - START) / 10)
     return str(at)[:-3] if str(at).endswith(":00") else str(at)
 
@@ -120,6 +121,7 @@ def test_a_domain_read_page_by_page_is_the_same_as_at_once(a, b, page, most, bou
         series, left = MANY.raw(left, most)
         assert 0 < len(series.times) <= min(most, page or most) or (not got and left is None)
         got.append(series)
+        assert len(got) <= len(times) + 1, "it turns in circles"
     for n, whole_column in enumerate((times, values, status_)):
         assert np.concatenate([g[n] for g in got]).tolist() == whole_column.tolist()
 
@@ -133,6 +135,7 @@ def test_so_many_values_from_a_time_on_come_in_pages_that_end_there(a, count, mo
     while left is not None:
         series, left = MANY.raw(left, most)
         got.append(series)
+        assert len(got) <= len(once.times) + 1, "it turns in circles"
     assert np.concatenate([g.values for g in got]).tolist() == once.values.tolist()
 
 
@@ -141,6 +144,9 @@ def test_status_and_value_are_those_that_the_board_would_have_shown():
     rows = record([START + k * MINUTE for k in range(8)], values)
     series, _ = rows.raw(Walk(START, None, False, False, 8, 0), 100)
     assert [name_of(s) for s in series.status.tolist()] == ["Good", "Good", OUTSIDE, "Good", OUTSIDE, OUTSIDE, FAILED, FAILED]
+    narrow = record([START, START + MINUTE], [-99.8, 99.8], sensor("Narrow", "", "", "kg", -99.8, 99.8, 0.5))
+    series, _ = narrow.raw(Walk(START, None, False, False, 2, 0), 100)
+    assert series.values.tolist() == [-100.0, 100.0] and not series.status.any(), "it was recorded as 100, but shown as what is within the range"
     lowest = record([START, START + MINUTE], [5.0, 5.0], min=[5.0, -200.0], max=[6.0, 8.0])
     series, _ = lowest.raw(Walk(START, None, False, False, 2, 0), 100)
     assert series.status.tolist()[0] == CALCULATED, "the row of a coarse record is a mean"

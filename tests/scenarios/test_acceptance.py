@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from scenarios.acceptance.case import Case, case_names, load_case
 from scenarios.acceptance.checks import KINDS
 from scenarios.acceptance.judge import compose, judge, play_case
 from scenarios.acceptance.junit import write_junit
-from scenarios.acceptance.results import MAX_POINTS, MAX_ROWS, CaseResult
+from scenarios.acceptance.results import MAX_POINTS, MAX_ROWS, CaseResult, plain
 from scenarios.run import open_run
 
 CASES = case_names()
@@ -260,6 +261,17 @@ def test_a_verdict_is_bounded_and_says_why_in_both_languages(play: Callable[...,
                 assert all(len(v) == len(check.plot["x"]) for v in check.plot.get("series", {}).values())
 
 
+def test_of_many_offending_rows_the_first_are_shown(play: Callable[..., CaseResult]) -> None:
+    check = next(c for c in play("tolerances", bad.WatersTheConcrete).checks if c.name == "water-binder")
+    assert check.en.startswith("water-binder: 34 of 34 batches") and len(check.rows) == MAX_ROWS
+
+
+def test_data_is_made_plain() -> None:
+    odd = {"a": float("nan"), "b": np.float64(1 / 3), "c": (np.int64(3), np.bool_(True), None), 4: Path("x")}
+    assert plain(odd) == {"a": None, "b": 0.333333, "c": [3, True, None], "4": "x"}
+    assert json.loads(json.dumps(plain(odd), allow_nan=False)) == plain(odd)
+
+
 def test_a_failed_check_shows_when_and_what(play: Callable[..., CaseResult]) -> None:
     result = play("interlocks", bad.DumpsWithoutTruck)
     check = next(c for c in result.checks if c.name == "truck-below")
@@ -283,6 +295,14 @@ def test_a_run_that_was_cut_gets_no_verdict(cases: dict[str, Case], tmp_path: Pa
         sim.advance(100)
     result = judge(cases["arching"], open_run(tmp_path / "run"))
     assert result.state == "error" and "(cut) at 100 of 720 s" in result.en and not result.checks
+
+
+def test_a_run_that_says_it_failed_gets_no_verdict(play: Callable[..., CaseResult], tmp_path: Path) -> None:
+    shutil.copytree(play("arching").run, tmp_path / "run")
+    info = tmp_path / "run" / "run.json"
+    info.write_text(json.dumps(json.loads(info.read_text(encoding="utf-8")) | {"state": "failed"}), encoding="utf-8")
+    result = judge(load_case("arching"), open_run(tmp_path / "run"))
+    assert result.state == "error" and "(failed) at 720 of 720 s" in result.en
 
 
 def test_junit_tells_suites_tests_and_failures(play: Callable[..., CaseResult], tmp_path: Path) -> None:
