@@ -304,8 +304,12 @@ def judge(d: Any, c: Any, io: Any, gross: float, now: int) -> None:
 
 @njit
 def decide(d: Any, c: Any, io: Any, now: int) -> None:
-    """Out of tolerance: a person confirms, or after a minute a small excess is accepted and said to be late."""
-    net = io[d.t_recorded]
+    """Out of tolerance: a person confirms, or after a minute a small excess is accepted and said to be late.
+
+    What lies on the scale by then is recorded: a gate that stuck or leaks goes on feeding while one waits.
+    """
+    net = io[d.gross] - d.tare_kg
+    io[d.t_recorded] = net
     limit = c.ingredients[d.first + d.ingredient].tolerance * d.target_kg
     confirmed = c.lines[d.line].confirmed
     late = now - d.since > LATE_TICKS and abs(net - d.target_kg) <= 2.0 * limit

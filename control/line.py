@@ -87,6 +87,9 @@ def scan(n: Any, c: Any, io: Any, now: int) -> None:
     if n.stage == MIXING and io[n.mixer_running] > 0.5:  # only a turning mixer mixes
         n.mixed += now - n.mix_at
     n.mix_at = now
+    if n.belt != BELT_IDLE and io[n.belt_running] > 0.5:  # also while held
+        n.belt_ran += now - n.belt_at
+    n.belt_at = now
     guard(n, io, now)
     if io[n.mode] < 0.5:
         forget(n, c, io, now)
@@ -191,6 +194,8 @@ def hold_still(n: Any, c: Any, io: Any) -> None:
         dosing.rest(c.dosers[k], c, io)
     io[n.wait_open], io[n.out_open], io[n.door] = 0.0, 0.0, 0.0
     if n.state == SAFE or n.state == STOPPED:
+        io[n.belt_run] = 0.0
+    elif too_early(n):  # held: what comes next waits on the belt
         io[n.belt_run] = 0.0
     if io[n.estop] > 0.5 or io[n.tripped] > 0.5 or n.state == STOPPED:
         io[n.mixer_run] = 0.0
@@ -342,9 +347,6 @@ def all_given(n: Any, c: Any, batch: int, to_belt: int) -> bool:
 def transfer(n: Any, c: Any, io: Any, now: int) -> None:
     """Aggregate over the belt into the waiting hopper; the next may start once the hopper is being emptied."""
     running = io[n.belt_running] > 0.5
-    if n.belt != BELT_IDLE and running:
-        n.belt_ran += now - n.belt_at
-    n.belt_at = now
     clear = n.wait_batch == 0 or n.stage == CHARGING and n.mix_batch == n.wait_batch
     if n.belt == BELT_IDLE:
         if clear and running and all_weighed(n, c, n.moved + 1, 1) and go(n, io):
@@ -354,10 +356,14 @@ def transfer(n: Any, c: Any, io: Any, now: int) -> None:
             n.belt, n.belt_from = BELT_TRAVEL, n.belt_ran
     elif n.belt_ran - n.belt_from > n.travel_ticks + CLEAR_TICKS and n.wait_batch == 0:
         n.wait_batch, n.moved, n.belt_batch, n.belt = n.belt_batch, n.belt_batch, 0, BELT_IDLE
-    # Never throw the next batch into a hopper that still holds, or lets through, the one before.
-    too_early = n.belt != BELT_IDLE and n.wait_batch != 0 and n.belt_ran > n.travel_ticks - CLEAR_TICKS
     if n.state == RUNNING or n.state == ABORTING:
-        io[n.belt_run] = 0.0 if too_early else 1.0
+        io[n.belt_run] = 0.0 if too_early(n) else 1.0
+
+
+@njit
+def too_early(n: Any) -> bool:
+    """Would the belt throw the next batch into a waiting hopper that still holds, or lets through, the one before?"""
+    return n.belt != BELT_IDLE and n.wait_batch != 0 and n.belt_ran > n.travel_ticks - CLEAR_TICKS
 
 
 @njit

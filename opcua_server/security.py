@@ -17,10 +17,9 @@ from opcua_server.certificates import own_certificate
 from opcua_server.identity import SECURE, Identity, token_policies
 from opcua_server.login import Gate
 from opcua_server.nodes import APPLICATION_URI
-from opcua_server.state import state_folder
+from opcua_server.state import AccessError, state_folder
 from opcua_server.trust import TrustList
 from opcua_server.users import UserStore
-from twin.errors import BatchtwinError
 
 Mode = ua.MessageSecurityMode
 NO_POLICY = SecurityPolicyNone.URI
@@ -76,11 +75,14 @@ def insecure(endpoint: str) -> Security:
     """No security, for a first trial.
 
     Raises:
-        BatchtwinError: the endpoint is not on loopback.
+        AccessError: the endpoint is not on loopback.
     """
     host = urlparse(endpoint).hostname or ""
     if not loopback(host):
-        raise BatchtwinError("E401", problem=f"--insecure on {host}", mend="use it on 127.0.0.1 only, or leave it out and add users")
+        raise AccessError(
+            (f"--insecure on {host}", f"在 {host} 上使用 --insecure"),
+            ("use it on 127.0.0.1 only, or leave it out and add users", "仅可用于 127.0.0.1；否则请去掉并添加用户"),
+        )
     return Security(True, [SecurityPolicyFactory(SecurityPolicyNone, Mode.None_)], Identity(None, None))
 
 
@@ -88,19 +90,27 @@ def secure(endpoint: str, folder: Path | None = None) -> Security:
     """Signed and encrypted channels, users, audit; files are in the state folder.
 
     Raises:
-        BatchtwinError: a secret is damaged or readable by others.
+        AccessError: a secret is damaged or readable by others.
     """
     folder = folder or state_folder()
     host = urlparse(endpoint).hostname or "127.0.0.1"
     hosts = ["localhost", "127.0.0.1", socket.gethostname(), *([host] if host not in ("0.0.0.0", "::") else [])]
     own = own_certificate(folder, APPLICATION_URI, hosts)
     certificate = x509.load_der_x509_certificate(own.der)
-    policies = [SecurityPolicyFactory(policy, mode, certificate, own.private_key) for policy in SECURE for mode in (Mode.SignAndEncrypt, Mode.Sign)]
+    policies = [
+        SecurityPolicyFactory(policy, mode, certificate, own.private_key) for policy in SECURE for mode in (Mode.SignAndEncrypt, Mode.Sign)
+    ]
     trust = TrustList(folder)
     trust.prepare()
     store = UserStore(folder / "users.json")
+    audit = Audit(folder / "audit.jsonl")
     gate = Gate(store)
     notices = [own.notice] if own.notice else []
     if not store.accounts:
-        notices.append(("nobody can log in yet: add a user with 'batchtwin access add NAME --role instructor'", "尚无用户：请运行 'batchtwin access add 名称 --role instructor'"))
-    return Security(False, policies, Identity(gate, own.private_key), trust, Audit(folder / "audit.jsonl"), gate, own.der, notices)
+        notices.append(
+            (
+                "nobody can log in yet: add a user with 'batchtwin access add NAME --role instructor'",
+                "尚无用户：请运行 'batchtwin access add 名称 --role instructor'",
+            )
+        )
+    return Security(False, policies, Identity(gate, own.private_key), trust, audit, gate, own.der, notices)

@@ -143,8 +143,6 @@ class Record:
                 at = stop = self._edge(times, len(times), walk) if stop is None else stop
             else:
                 at = int(rows.times[following])
-                if stop is not None and (at <= stop if walk.backward else at >= stop):
-                    at = stop  # only the bound is left
             rest = replace(walk, origin=at, stop=stop, fresh=False, left=None if walk.left is None else walk.left - page)
         return Series(times, values, status, self.kind), rest
 

@@ -31,6 +31,7 @@ from opcua_server.sessions import NONCE_BYTES, Session, Sessions
 from opcua_server.standard import fill_standard
 from opcua_server.subscriptions import SubscriptionService
 from opcua_server.view import View
+from opcua_server.x509_checks import thumbprint
 from scenarios.session import Session as LiveRun
 from twin.errors import BatchtwinError
 from twin.tags import Tag
@@ -184,12 +185,18 @@ class PlantServer:
             raise ua.UaStatusCodeError(Code.BadNotWritable if error.code == "E302" else Code.BadInvalidState) from None
 
     def write(self, items: list[ua.WriteValue], session: Session) -> list[int]:
-        """Write values; returns a StatusCode each. The audit ledger has every one."""
+        """Write values; returns a StatusCode each. The audit ledger has every one, with what stood there before."""
+        old = [self._shown(item.NodeId) for item in items]
         codes = [self.attributes.write(item, session) for item in items]
-        names = [item.NodeId.Identifier if item.NodeId.NamespaceIndex == 2 else item.NodeId.to_string() for item in items]
+        names = [item.NodeId.Identifier if item.NodeId.NamespaceIndex == NS else item.NodeId.to_string() for item in items]
         values = [item.Value.Value.Value if item.Value.Value is not None else None for item in items]
-        self.audit("write", session, name=names, value=values, status=codes)
+        self.audit("write", session, name=names, old=old, value=values, status=codes)
         return codes
+
+    def _shown(self, node: ua.NodeId) -> float | None:
+        """What a tag shows now; None for other nodes."""
+        index = self.attributes.tag_index(node)
+        return None if index is None else float(self.board.values[index])
 
     def call(self, request: ua.CallMethodRequest, session: Session) -> ua.CallMethodResult | Awaitable[ua.CallMethodResult]:
         """Call a method; noted in the audit ledger unless it is the steady Next of lock-step."""
@@ -242,11 +249,15 @@ class PlantServer:
         """See `Identity.user`; refusals are noted."""
         try:
             return await self.security.identity.user(p, session, policy, peer)
-        except ua.UaStatusCodeError as error:
+        except (ua.UaStatusCodeError, BatchtwinError) as error:
+            if isinstance(error, BatchtwinError):  # the file of users is damaged: nobody can log in, and whoever runs the server must know
+                self.log.error("%s", error)
+            code = error.code if isinstance(error, ua.UaStatusCodeError) else int(Code.BadUserAccessDenied)
             self.sessions.rejected += 1
-            name = getattr(p.UserIdentityToken, "UserName", "") or ""
-            self.audit("login", session, name=name, status=error.code, peer=peer)
-            raise
+            token = p.UserIdentityToken
+            name = getattr(token, "UserName", None) or thumbprint(getattr(token, "CertificateData", None) or b"")
+            self.audit("login", session, name=name, status=code, peer=peer)
+            raise ua.UaStatusCodeError(code) from None
 
     def _session_ended(self, session: Session, delete_subscriptions: bool) -> None:
         self.subscriptions.closed(session, delete_subscriptions)
@@ -263,7 +274,14 @@ class PlantServer:
         return os.urandom(NONCE_BYTES)
 
     def audit(
-        self, kind: Any, session: Session | None = None, peer: str = "", name: Any = None, value: Any = None, status: Any = None
+        self,
+        kind: Any,
+        session: Session | None = None,
+        peer: str = "",
+        name: Any = None,
+        old: Any = None,
+        value: Any = None,
+        status: Any = None,
     ) -> None:
         """Note something in the audit ledger, if one is kept."""
         ledger = self.security.audit
@@ -273,7 +291,7 @@ class PlantServer:
         number = session.session_id.Identifier if session else ""
         if session is not None and session.connection is not None:
             peer = peer or session.connection.peer
-        ledger.record(kind, who, number, peer, name=name, value=value, status=status, sim_s=self.live.tick / 100)
+        ledger.record(kind, who, number, peer, name=name, old=old, value=value, status=status, sim_s=self.live.tick / 100)
 
     # --- discovery ------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ import random
 import struct
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from asyncua import ua
@@ -18,6 +19,7 @@ from opcua_server.nodes import NS
 WAIT_S = 10.0
 HEAD = struct.Struct("<4sIIIII")  # type, size, channel, token, sequence number, request
 PING = 0x7E57_0000  # RequestHandles from here on are those of questions that must be answered
+LONG_AGO = datetime(2026, 1, 1)
 MODE_NONE = ua.MessageSecurityMode.None_
 ANONYMOUS = ua.AnonymousIdentityToken("anonymous")
 
@@ -81,7 +83,7 @@ class Raw:
         """A request of this session, as bytes."""
         request.RequestHeader.AuthenticationToken = self.session
         request.RequestHeader.RequestHandle = handle
-        request.RequestHeader.TimeoutHint = 10_000
+        request.RequestHeader.TimeoutHint, request.RequestHeader.Timestamp = 10_000, LONG_AGO
         return struct_to_binary(request)
 
     # --- receiving ------------------------------------------------------------------------------------
@@ -221,8 +223,7 @@ def requests() -> dict[str, Any]:
     """One of each kind that a client may send after it has logged in, all of them right."""
     GROSS, DOOR, START = "Line1.Weigher.Cement.Gross", "Line1.Station.LocalDoor", "Line1.Station.Start"
     V, deadband = ua.VariantType, ua.DataChangeFilter(ua.DataChangeTrigger.StatusValue, ua.DeadbandType.Absolute, 0.5)
-    raw = ua.ReadRawModifiedDetails(False, ua.datetime_to_win_epoch and None, None, 10, True)
-    raw.StartTime, raw.EndTime = ua.uatypes.datetime(2026, 5, 11), ua.uatypes.datetime(2026, 5, 12)
+    raw = ua.ReadRawModifiedDetails(False, datetime(2026, 5, 11), datetime(2026, 5, 12), 10, True)
     history = [ua.HistoryReadValueId(node(GROSS))]
     path = ua.RelativePath([ua.RelativePathElement(ua.NodeId(33), False, True, ua.QualifiedName(n, NS)) for n in ("Plant", "Line1", "Mixer")])
     return {
@@ -233,7 +234,7 @@ def requests() -> dict[str, Any]:
                                                  ua.WriteValue(node(START), 13, None, ua.DataValue(ua.Variant(True)))]),
         "Write an array": _request("Write", NodesToWrite=[ua.WriteValue(node("Image.Actuators"), 13, "0:2", ua.DataValue(ua.Variant([0.0, 1.0, 0.0])))]),
         "Write a matrix": _request("Write", NodesToWrite=[ua.WriteValue(node(DOOR), 13, None, ua.DataValue(ua.Variant([[1, 2], [3, 4]], V.Int32)))]),
-        "Browse": _request("Browse", RequestedMaxReferencesPerNode=5, NodesToBrowse=[
+        "Browse": _request("Browse", View=ua.ViewDescription(ua.NodeId(), LONG_AGO, 0), RequestedMaxReferencesPerNode=5, NodesToBrowse=[
             ua.BrowseDescription(node("Line1"), ua.BrowseDirection.Both, ua.NodeId(33), True, 0, 63), ua.BrowseDescription(ua.NodeId(85), 0, ua.NodeId(), True, 0, 63)]),
         "BrowseNext": _request("BrowseNext", ContinuationPoints=[b"12345678"]),
         "Translate": _request("TranslateBrowsePathsToNodeIds", BrowsePaths=[ua.BrowsePath(ua.NodeId(85), path)]),
@@ -269,7 +270,7 @@ def requests() -> dict[str, Any]:
         "TransferSubscriptions": _request("TransferSubscriptions", SubscriptionIds=[1], SendInitialValues=True),
         "DeleteSubscriptions": _request("DeleteSubscriptions", SubscriptionIds=[1]),
         "Cancel": _request("Cancel", RequestHandle=5),
-        "QueryFirst": _request("QueryFirst"), "AddNodes": _request("AddNodes"),
+        "QueryFirst": _request("QueryFirst", View=ua.ViewDescription(ua.NodeId(), LONG_AGO, 0)), "AddNodes": _request("AddNodes"),
         "GetEndpoints": _request("GetEndpoints", EndpointUrl="opc.tcp://localhost"), "FindServers": _request("FindServers", EndpointUrl="opc.tcp://localhost"),
         "CreateSession": _request("CreateSession", SessionName="another", RequestedSessionTimeout=60_000.0),
         "ActivateSession": _request("ActivateSession", UserIdentityToken=ANONYMOUS, LocaleIds=["zh"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from asyncua import ua
@@ -163,7 +163,7 @@ async def test_an_alarm_is_told_at_the_server_the_plant_the_line_and_its_machine
     async with plant.client() as peer:
         ears = [await Ear(plant).listen(peer, n) for n in (std("Server"), here("Plant"), here("Line1"), here(STATION))]
         others = [await Ear(plant).listen(peer, here(n)) for n in ("Line1.Mixer", "Line1.Weigher.Cement")]
-        before = datetime.utcnow() - timedelta(seconds=1)
+        before = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=1)
         await press(plant, lasts_s=0.2, steps=4)
         told = [await ear.events(2) for ear in ears]
         assert all(t == told[0] for t in told)
@@ -177,7 +177,7 @@ async def test_an_alarm_is_told_at_the_server_the_plant_the_line_and_its_machine
         assert [off[p] for p in ("Retain", "ActiveState/Id", "AckedState/Id", "ConfirmedState/Id")] == [True, False, False, False]
         assert on["EventId"] != off["EventId"] and len(on["EventId"]) == 16 and on["BranchId"].is_null()
         assert (off["Time"] - on["Time"]) == timedelta(seconds=0.2) and on["Time"].replace(tzinfo=None) < START + timedelta(seconds=1)
-        assert before < on["ReceiveTime"].replace(tzinfo=None) < datetime.utcnow() + timedelta(seconds=1)
+        assert before < on["ReceiveTime"].replace(tzinfo=None) < datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=1)
 
 
 async def test_who_lets_it_happen_is_told_to_nobody(plant, loop):

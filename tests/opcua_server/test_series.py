@@ -23,7 +23,6 @@ from twin.tags import sensor, status
 
 MINUTE = 600_000_000
 START = 133_000_000_000_000_000
-NOON = START + 4 * 60 * MINUTE  # where 4:00 is on the clock of these tests
 GAUGE = sensor("Gauge", "", "", "kg", -100, 1000, 0.5, broken=-200.0)
 FAILED, OUTSIDE = "BadSensorFailure", "UncertainEngineeringUnitsExceeded"
 CONFIG = ua.AggregateConfiguration(False, True, 100, 100, False)
@@ -146,7 +145,9 @@ def test_status_and_value_are_those_that_the_board_would_have_shown():
     assert [name_of(s) for s in series.status.tolist()] == ["Good", "Good", OUTSIDE, "Good", OUTSIDE, OUTSIDE, FAILED, FAILED]
     narrow = record([START, START + MINUTE], [-99.8, 99.8], sensor("Narrow", "", "", "kg", -99.8, 99.8, 0.5))
     series, _ = narrow.raw(Walk(START, None, False, False, 2, 0), 100)
-    assert series.values.tolist() == [-100.0, 100.0] and not series.status.any(), "it was recorded as 100, but shown as what is within the range"
+    assert series.values.tolist() == [-100.0, 100.0] and not series.status.any(), (
+        "it was recorded as 100, but shown as what is within the range"
+    )
     lowest = record([START, START + MINUTE], [5.0, 5.0], min=[5.0, -200.0], max=[6.0, 8.0])
     series, _ = lowest.raw(Walk(START, None, False, False, 2, 0), 100)
     assert series.status.tolist()[0] == CALCULATED, "the row of a coarse record is a mean"

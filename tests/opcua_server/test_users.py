@@ -14,7 +14,7 @@ from pathlib import Path
 import argon2
 import pytest
 
-from opcua_server import certificates, login
+from opcua_server import certificates, login, users, x509_checks
 from opcua_server.certificates import own_certificate
 from opcua_server.login import Gate, Throttle
 from opcua_server.roles import ANONYMOUS_INSTRUCTOR, RIGHTS, Right, Role, User, may, may_write
@@ -198,6 +198,23 @@ def test_two_who_change_the_file_at_a_time_lose_nothing(store):
     assert len(store.accounts) == 8
 
 
+def test_the_file_does_not_grow_without_end(store, badge, monkeypatch):
+    monkeypatch.setattr(users, "MOST_USERS", 1)
+    monkeypatch.setattr(users, "MOST_CERTIFICATES", 0)
+    store.add("li", "operator", PASSWORD)
+    with pytest.raises(AccessError, match="1 users already"):
+        store.add("wang", "operator", PASSWORD)
+    with pytest.raises(AccessError, match="0 certificates already"):
+        store.add_certificate("li", badge)
+
+
+def test_a_login_leaves_the_file_alone(store):
+    store.add("li", "operator", PASSWORD)
+    before = store.path.stat().st_ino, store.path.read_bytes()
+    assert store.verify("li", PASSWORD) and not store.verify("li", "wrong password")
+    assert (store.path.stat().st_ino, store.path.read_bytes()) == before
+
+
 def test_an_old_hash_is_made_anew_when_its_owner_comes(store):
     store.add("li", "operator", PASSWORD)
     stronger = UserStore(store.path, argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
@@ -291,6 +308,15 @@ def test_an_expired_certificate_lets_nobody_in(store, tmp_path, monkeypatch):
     assert store.by_certificate(expired) is None and store.by_certificate(b"rubbish") is None
 
 
+def test_a_weak_certificate_lets_nobody_in(store, badge, monkeypatch):
+    store.add("li", "operator", PASSWORD, badge)
+    monkeypatch.setattr(x509_checks, "KEY_BITS", (3072, 4096))
+    assert store.by_certificate(badge) is None
+    store.remove("li")
+    with pytest.raises(AccessError, match="cannot be used"):
+        store.add("li", "operator", PASSWORD, badge)
+
+
 # --- logging in -------------------------------------------------------------------------------------------
 
 
@@ -368,6 +394,21 @@ def test_attempts_of_one_address_queue_up_and_too_many_are_refused():
         throttle.failed("li", "192.0.2.66")
     assert [throttle.wait("li", "192.0.2.66") for _ in range(5)] == [3.0, 6.0, 9.0, None, None]
     assert throttle.wait("li", "192.0.2.1") == 1.0
+
+
+def test_what_is_refused_at_once_is_not_even_hashed(store, monkeypatch):
+    store.add("li", "operator", PASSWORD)
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+
+    gate = Gate(store, Throttle(lambda: 0.0), sleep)
+    attempts(gate, "nobody", "wrong", "192.0.2.66", 10)
+    waits.clear()
+    assert attempts(gate, "li", PASSWORD, "192.0.2.66", 5) == [None] * 5 and waits == []
+    assert attempts(gate, "li", PASSWORD, "192.0.2.1") == [User("li", Role.OPERATOR)]
+    gate.close()
 
 
 def test_failures_are_forgotten(gate, clock):

@@ -26,13 +26,6 @@ from scenarios.run import open_run
 CASES = case_names()
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "acceptance.md"
 
-# What the reference program itself does wrong today; an entry that is mended must go.
-KNOWN: dict[str, set[str]] = {
-    "blinded-filter": {"fill-shut", "relief-valve", "dust"},
-    "hold": {"batches-composed"},
-    "over-tolerance": {"records-honest"},
-}
-
 # Each spoiled program with the checks it fails by case; in the cases with an empty set it passes.
 FAILS: dict[type, dict[str, set[str]]] = {
     bad.AcceptsByItself: {"over-tolerance": {"hold", "goes-on"}, "scale-frozen": {"no-release"}, "tolerances": set(), "hold": set()},
@@ -136,8 +129,8 @@ def failed(result: CaseResult) -> set[str]:
 @pytest.mark.parametrize("case", CASES)
 def test_the_reference_program_passes(play: Callable[..., CaseResult], case: str) -> None:
     result = play(case)
-    assert failed(result) == KNOWN.get(case, set()), [c.en for c in result.checks]
-    assert result.state == ("failed" if case in KNOWN else "passed")
+    assert not failed(result), [c.en for c in result.failures()]
+    assert result.state == "passed"
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -151,8 +144,7 @@ def test_a_program_that_does_nothing_fails_every_check(play: Callable[..., CaseR
 )
 def test_a_spoiled_program_fails_what_it_should_and_nothing_else(play: Callable[..., CaseResult], program: Any, case: str) -> None:
     result = play(case, program)
-    known = KNOWN.get(case, set())
-    assert failed(result) | known == FAILS[program][case] | known, [c.en for c in result.failures()]
+    assert failed(result) == FAILS[program][case], [c.en for c in result.failures()]
 
 
 def test_every_spoiled_program_is_in_the_table_and_fails_something() -> None:
@@ -164,7 +156,6 @@ def test_every_spoiled_program_is_in_the_table_and_fails_something() -> None:
 def test_every_check_of_every_case_is_failed_by_a_program_that_works_otherwise(cases: dict[str, Case]) -> None:
     """General checks stand in many cases; it is enough that one of their kind is failed somewhere."""
     seen = {(case, check) for by_case in FAILS.values() for case, checks in by_case.items() for check in checks}
-    seen |= {(case, check) for case, checks in KNOWN.items() for check in checks}
     kinds = {next(c.check for c in cases[case].checks if c.label == check) for case, check in seen}
     for name, case in cases.items():
         for check in case.checks:
@@ -307,11 +298,15 @@ def test_a_run_that_says_it_failed_gets_no_verdict(play: Callable[..., CaseResul
 
 def test_junit_tells_suites_tests_and_failures(play: Callable[..., CaseResult], tmp_path: Path) -> None:
     results = [play("arching"), play("link-lost", bad.IgnoresLink), play("link-lost", bad.Crashes)]
-    results[0].checks[0].en += " \x00\x1b <&>"
+    results = [CaseResult.from_json(r.to_json()) for r in results]
+    odd = next(c for c in results[1].checks if c.name == "alarm")
+    odd.en, odd.zh, odd.rows = "no\x00 \x1b<&>", "无\x08", [{"\x0b": "\ud800"}]
     read = JUnitXml.fromfile(str(write_junit(results, tmp_path / "junit.xml")))
     suites = list(read)
     assert [s.name for s in suites] == ["arching", "link-lost", "link-lost"]
     assert (read.tests, read.failures, read.errors) == (len(results[0].checks) + len(results[1].checks) + 1, 4, 1)
+    plainly = next(t for t in suites[1] if t.name == "alarm").result[0]
+    assert plainly.message == "no <&>" and plainly.text.startswith("无\n")
     failure = next(t for t in suites[1] if t.name == "no-restart").result[0]
     assert "broken" in failure.message and "时" not in failure.message and "通信恢复后" in failure.text
     assert "ZeroDivisionError" in next(iter(suites[2])).result[0].message
