@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from asyncua import Client, ua
@@ -94,14 +94,6 @@ class Point:
         return raw * row.scale + row.offset
 
 
-class Due(NamedTuple):
-    """A value to be written: as the node's type, and whether the instrument says that it has failed."""
-
-    point: Point
-    raw: bool | int | float
-    broken: bool
-
-
 class Plc:
     """The mapped nodes of a connected PLC.
 
@@ -180,41 +172,30 @@ class Plc:
     async def _put(self, image: NDArray[np.float64], scan: int) -> None:
         """Write inputs in one request: sensors that have changed and a tenth of the others, setpoints that have changed."""
         self._cycle += 1
-        due: list[Due] = []
+        due: list[tuple[Point, bool | int | float, bool]] = []
         for k, point in enumerate(self.inputs):
             value = scan if point.tag is None else float(image[point.index])
             raw, cut = point.raw(value)
-            self.counts["cut"] += cut
             broken = point.tag is not None and point.broken(value)
             refresh = point.tag is None or (point.tag.direction == "sensor" and (self._cycle + k) % REFRESH == 0)
             if refresh or point.sent != (raw, broken):
-                due.append(Due(point, raw, broken))
-        again = await self._write(due)
-        if again:
-            await self._write(again)
-
-    async def _write(self, due: list[Due]) -> list[Due]:
-        """One request; returns what must be written again, without a status."""
+                due.append((point, raw, broken))
+                self.counts["cut"] += cut
         items = []
         for point, raw, broken in due:
             status = FAILED if broken and not point.plain else None
-            items.append(
-                ua.WriteValue(point.node, Ids.Value, Value=ua.DataValue(ua.Variant(raw, point.kind), StatusCode=status))
-            )  # no times: some PLCs refuse them
+            value = ua.DataValue(ua.Variant(raw, point.kind), StatusCode=status)  # no times and no Good: some PLCs refuse them
+            items.append(ua.WriteValue(point.node, Ids.Value, Value=value))
         codes = await _in_parts(lambda part: self.client.uaclient.write(ua.WriteParameters(NodesToWrite=part)), items, self._most_written)
-        again = []
-        for item, code in zip(due, codes, strict=True):
-            point, raw, broken = item
+        for (point, raw, broken), code in zip(due, codes, strict=True):
+            point.sent = None if code.is_bad() else (raw, broken)
             if not code.is_bad():
-                point.sent = (raw, broken)
-            elif broken and not point.plain:
-                point.plain = True
-                again.append(item)
-            else:
-                point.sent = None
-                self.counts["write_errors"] += 1
-                self._once(point, f"the PLC refuses to be written ({code.name})", f"PLC 拒绝写入（{code.name}）")
-        return again
+                continue
+            if broken and not point.plain:
+                point.plain = True  # from the next exchange on
+                continue
+            self.counts["write_errors"] += 1
+            self._once(point, f"the PLC refuses to be written ({code.name})", f"PLC 拒绝写入（{code.name}）")
 
     def _bad(self, point: Point, answer: ua.DataValue) -> None:
         self.counts["bad_values"] += 1

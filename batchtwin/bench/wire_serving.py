@@ -95,7 +95,7 @@ class _Facade:
         self._live, self.sim = live, sim
         self.listeners: list[Any] = []
         self.alarm_listeners: list[Any] = []
-        self.alarms: tuple[Any, ...] = ()
+        self.alarms = SimpleNamespace(find=None, alarms={})  # none of these tags is an alarm
         self.outside = None
 
     def __getattr__(self, name: str) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from batchtwin.bench import BENCHMARKS, run
+from batchtwin.bench import BENCHMARKS, run, wire
 from batchtwin.bench.kernels import BAR, KERNELS, TOLERANCE, compare
 from twin.errors import BatchtwinError
 
@@ -56,5 +58,23 @@ def test_an_unknown_name_is_told_the_nearest():
         run("plant-yaer", lambda _: None)
 
 
+def test_both_servers_give_the_bench_client_every_change(monkeypatch):
+    """Two clients, a second: the figures are not judged, but nothing may be lost and both servers must be heard."""
+    monkeypatch.setattr(wire, "SECONDS", 1.0)
+    for which in ("wide", "asyncua"):
+        with wire.served(which) as server:
+            heard, _ = asyncio.run(wire._audience(server, 2))
+            server.end()
+        assert all(h.notifications >= wire.TAGS and h.missing == 0 for h in heard), which
+
+
+def test_the_bench_controller_runs_a_plant(monkeypatch):
+    monkeypatch.setattr(wire, "LOCKSTEP_SCANS", 200)
+    with wire.served("plant") as server:
+        assert asyncio.run(wire._by_tags(server)) > 0
+        assert server.end()["scans"] >= 199
+
+
 def test_every_figure_that_the_project_promises_has_a_benchmark():
     assert {"plant-year", "scan", "physics", "kernels", "start", "year-memory", "compile"} <= set(BENCHMARKS)
+    assert {"opcua-publish-10", "opcua-publish-40", "opcua-round-trip", "opcua-read", "opcua-jitter", "opcua-lockstep"} <= set(BENCHMARKS)

@@ -263,7 +263,16 @@ def test_what_the_plc_refuses_is_counted_and_told_once(couple: Any) -> None:
     assert told[1:] == [f"{GROSS}（ns=2;s=Gross）：PLC 拒绝写入（BadOutOfRange）"]
 
 
-def test_scaled_and_inverted_values_go_both_ways_and_are_cut_to_the_type(couple: Any) -> None:
+def test_a_value_beyond_the_type_is_cut_and_counted(couple: Any) -> None:
+    live, plc = live_run(1.0), SmallPlc({"Gross": (V.Byte, 0)})
+    plc.takes_status = False
+    live.sim.inject("sensor-broken", "Line1.Weigher.Cement")
+    report = couple(live, plc, [Row(GROSS, "", *parse_node("ns=2;s=Gross"), 10.0, -180.0)], speed="max")
+    assert plc.values["Gross"] == 0  # it would be -18
+    assert report.cut > 0
+
+
+def test_scaled_and_inverted_values_go_both_ways(couple: Any) -> None:
     def program(plc: SmallPlc) -> None:
         plc.values["Door"] = 250  # per mille, from the far end
         plc.values["Run"] = False
@@ -340,7 +349,7 @@ def test_every_node_that_does_not_fit_is_a_line_and_no_time_passes(couple: Any) 
     live = live_run()
     plc = SmallPlc({"Text": (V.String, ""), "Byte": (V.Byte, 0), "Bit": (V.Boolean, False), "Real": (V.Float, 0.0), "Closed": (V.Double, 0.0),
                     "List": (V.Double, [1.0, 2.0]), "Long": (V.Int32, 0), "Scan": (V.Float, 0.0)})  # fmt: skip
-    rows = plc.rows(**{GROSS: "Text", "Line1.Weigher.Sand1.Gross": "Byte", "Line1.Mixer.Power": "Bit", LINK: "Real", "Line1.Belt.Power": "Closed",
+    rows = plc.rows(**{GROSS: "Text", "Line1.Mixer.Temperature": "Byte", "Line1.Mixer.Power": "Bit", LINK: "Real", "Line1.Belt.Power": "Closed",
                        "Line1.Belt.Speed": "List", "Line1.Mixer.Run": "Missing", "Line1.Bay.Order": "Real", "Line1.Station.State": "Bit",
                        BEAT: "Long"})  # fmt: skip
     rows.append(Row("Line1.Bay.Truck", "i=85", *parse_node("i=85"), where="map.csv:13: Line1.Bay.Truck"))
@@ -351,7 +360,7 @@ def test_every_node_that_does_not_fit_is_a_line_and_no_time_passes(couple: Any) 
     lines = {m.text("en").split(": ")[1]: m.text("en") for m in wrong.value.mistakes}
     assert {tag: line.split(": ", 2)[2] for tag, line in lines.items()} == {
         GROSS: "ns=2;s=Text is String, and a number with a fraction does not fit; map it to an integer or a real",
-        "Line1.Weigher.Sand1.Gross": "ns=2;s=Byte is Byte, which does not hold -300..3300; take a wider type, or give a scale",
+        "Line1.Mixer.Temperature": "ns=2;s=Byte is Byte, which does not hold -20..80; take a wider type, or give a scale",
         "Line1.Mixer.Power": "ns=2;s=Bit is Boolean, and a number with a fraction does not fit; map it to an integer or a real",
         LINK: "ns=2;s=Real is Float, and a boolean does not fit; map it to Bool or an integer",
         "Line1.Belt.Power": "ns=2;s=Closed cannot be written by us; open it in the PLC, or log in as somebody who may",
