@@ -75,10 +75,7 @@ def write_junit(results: list[CaseResult], path: Path) -> None:
     """
     from scenarios.acceptance.junit import write_junit as write
 
-    try:
-        write(results, path)
-    except OSError as error:
-        raise BatchtwinError("E203", path=path, problem=error.strerror or error) from None
+    _written(path, lambda: write(results, path))
 
 
 def write_html(results: list[CaseResult], path: Path) -> None:
@@ -89,8 +86,12 @@ def write_html(results: list[CaseResult], path: Path) -> None:
     """
     from dashboards.acceptance import write_page
 
+    _written(path, lambda: write_page(results, path))
+
+
+def _written(path: Path, write: Callable[[], object]) -> None:
     try:
-        write_page(results, path)
+        write()
     except OSError as error:
         raise BatchtwinError("E203", path=path, problem=error.strerror or error) from None
 

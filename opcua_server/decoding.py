@@ -81,7 +81,8 @@ def _array(self: Any, data: Any, length: int) -> Any:
 
 
 def _matrix(flat: Any, dimensions: Any) -> Any:
-    if not isinstance(flat, list) or not dimensions or len(dimensions) > MOST_DIMENSIONS or min(dimensions) < 0 or math.prod(dimensions) != len(flat):
+    known = isinstance(flat, list) and dimensions and len(dimensions) <= MOST_DIMENSIONS
+    if not known or min(dimensions) < 0 or math.prod(dimensions) != len(flat):
         raise ua.UaError("dimensions that do not fit the array")
     return _library_matrix(flat, dimensions)
 

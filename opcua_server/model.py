@@ -90,9 +90,10 @@ def _add_machine(nodes: Nodes, machine: Equipment, board: Board) -> None:
                 reference=o.Organizes,
             )
         parent = folder
+    alarms = any(t.alarm for t in board.table.tags[machine.first : machine.first + machine.count])
     text = Text(machine.short, machine.short)
     about = Text(f"{machine.kind.replace('_', ' ')} {machine.name}", f"{KIND_ZH.get(machine.kind, machine.kind)} {machine.name}")
-    node = nodes.object(machine.name, parent, text, here(type_name(machine.kind)), events=True, about=about)
+    node = nodes.object(machine.name, parent, text, here(type_name(machine.kind)), events=alarms, about=about)
     for name, value, label in (("Material", machine.material, Text("material", "物料")), ("Feeds", machine.feeds, Text("feeds", "去向")),
                                ("Source", machine.source, Text("draws from", "来源"))):  # fmt: skip
         if value:
@@ -124,6 +125,8 @@ def _add_tag(nodes: Nodes, parent: ua.NodeId, name: str, browse: str, tag: Tag, 
     def prop(which: str, label: Text, type_: int, value: Any, rank: int = -1, data_type: int = 0) -> None:
         made = nodes.property(f"{name}/{which}", node, label, type_, value, browse=which, rank=rank, data_type=data_type)
         _standard_name(nodes, node, made, which)
+        if not instance:
+            nodes.mandatory(made)
 
     if tag.dtype == "bool":
         prop("FalseState", Text("state when false", "为假时的状态"), LOCALIZED, ON_OFF[0].localized())

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 from asyncua import ua
 
 from opcua_server import notify
-from opcua_server.board import DOUBLE, INT32, UINT32, Board
+from opcua_server.board import DOUBLE, INT32, UINT32
 from opcua_server.filters import DataFilter, Event, EventSelection, data_filter, event_filter, refused
 from opcua_server.items import EventItem, PolledItem, is_number, status_of
-from opcua_server.limits import Limits
+from opcua_server.ports import Access, Session, Spare
 from opcua_server.sampling import DISABLED, REPORTING, SAMPLING, TagItems, TagSettings
 
 Codes = ua.StatusCodes
@@ -38,42 +38,6 @@ _HOPELESS = {
     Codes.BadDataEncodingUnsupported,
 }
 _INDEX_RANGE = re.compile(r"\d+(:\d+)?(,\d+(:\d+)?)*")
-
-
-class Session(Protocol):
-    """What subscriptions need to know of a session; it can be hashed."""
-
-    @property
-    def session_id(self) -> ua.NodeId: ...
-    @property
-    def locales(self) -> list[str]: ...
-    @property
-    def who(self) -> str:
-        """Name of its user."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What monitored items see of the server; see `SubscriptionService` for each."""
-
-    board: Board
-    limits: Limits
-    tag_index: Callable[[ua.NodeId], int | None]
-    read: Callable[[ua.ReadValueId, Any], ua.DataValue]
-    is_subtype: Callable[[ua.NodeId, ua.NodeId], bool]
-    notifies: Callable[[ua.NodeId], bool]
-    new_id: Callable[[], int]
-
-
-@dataclass(slots=True)
-class Spare:
-    """What all subscriptions together may still have: items, queued values, event filters; `polled` counts the polled items there are."""
-
-    items: int
-    values: int
-    polled: int
-    filters: int
 
 
 class Taken(NamedTuple):

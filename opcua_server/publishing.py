@@ -9,7 +9,8 @@ from asyncua import ua
 
 from opcua_server import notify
 from opcua_server.limits import Limits
-from opcua_server.monitored import MonitoredItems, Session
+from opcua_server.monitored import MonitoredItems
+from opcua_server.ports import Session
 
 Codes = ua.StatusCodes
 

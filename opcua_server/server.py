@@ -132,10 +132,10 @@ class PlantServer:
             connection.close(Refused(Code.BadServerHalted, "the server stops"))
         for connection in list(self._connections):
             connection.abort()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._tasks:  # again, as wait_for loses a cancellation that comes with its event (Python 3.11)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(set(self._tasks), timeout=0.2)
         if self._listener is not None:
             await self._listener.wait_closed()
         self.audit("stop", name=self.url)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opcua_server.connection import Connection
 
 NONCE_BYTES = 32
+ABOUT_TO_LOG_IN = 10  # sessions
 
 
 @dataclass(eq=False, slots=True)
@@ -118,11 +119,15 @@ class Sessions:
         return session
 
     def _make_place(self) -> None:
-        """End the oldest session that was never activated (OPC 10000-4 5.7.2), else the one whose client is away for longest."""
-        idle = [s for s in self._by_token.values() if s.user is None] or [s for s in self._by_token.values() if s.connection is None]
-        if not idle:
+        """End the session whose client is away for longest, or the oldest that was never activated (OPC 10000-4 5.7.2).
+
+        Some clients are always about to log in: those that have not yet give way only when they are many, or nobody is away.
+        """
+        idle = [s for s in self._by_token.values() if s.user is None]
+        away = [s for s in self._by_token.values() if s.user is not None and s.connection is None]
+        if not idle and not away:
             raise ua.UaStatusCodeError(ua.StatusCodes.BadTooManySessions)
-        self.close(min(idle, key=lambda s: s.last))
+        self.close(min(away if away and len(idle) <= ABOUT_TO_LOG_IN else idle, key=lambda s: s.last))
 
     def find(self, token: ua.NodeId) -> Session:
         """The session of an authentication token.

@@ -20,7 +20,8 @@ from opcua_server import notify
 from opcua_server.board import Board
 from opcua_server.filters import Event
 from opcua_server.limits import Limits
-from opcua_server.monitored import Access, MonitoredItems, Session, Spare
+from opcua_server.monitored import MonitoredItems
+from opcua_server.ports import Access, Session, Spare
 from opcua_server.publishing import Pace, Subscription
 
 Codes = ua.StatusCodes

@@ -59,12 +59,12 @@ class Raw:
         return cls(*await asyncio.open_connection(host, int(port), **how))
 
     @classmethod
-    async def logged_in(cls, url: str) -> Raw:
-        """Connect and log in as nobody in particular."""
+    async def logged_in(cls, url: str, name: str = "raw") -> Raw:
+        """Connect and log in as nobody in particular; `name` is that of the session."""
         raw = await cls.to(url)
         await raw.hello()
         await raw.open()
-        await raw.create()
+        await raw.create(name)
         await raw.activate()
         return raw
 
@@ -105,17 +105,20 @@ class Raw:
             raise Closed(struct.unpack_from("<I", body)[0])
         return kind, body
 
-    async def answer(self, handle: int) -> bytes:
-        """Body of the response with this RequestHandle; other messages are passed over."""
-        whole = b""
-        while True:
+    async def message(self) -> bytes:
+        """The next message, its chunks put together."""
+        whole, kind = b"", b"MSGC"
+        while kind[3:] == b"C":
             kind, body = await self.read()
             whole += body[16:]
-            if kind[3:] == b"C":
-                continue
+        return whole
+
+    async def answer(self, handle: int) -> bytes:
+        """Body of the response with this RequestHandle; other messages are passed over."""
+        while True:
+            whole = await self.message()
             if len(whole) >= 16 and struct.unpack_from("<I", whole, 12)[0] == handle:
                 return whole
-            whole = b""
 
     async def ask(self, request: Any, handle: int = 1) -> bytes:
         """Send a request and wait for what comes back."""
@@ -163,10 +166,10 @@ class Raw:
         answer = struct_from_binary(ua.OpenSecureChannelResponse, Bytes(body[at:]))
         self.channel, self.token = answer.Parameters.SecurityToken.ChannelId, answer.Parameters.SecurityToken.TokenId
 
-    async def create(self) -> int:
+    async def create(self, name: str = "raw") -> int:
         """CreateSession; returns the StatusCode."""
         request = ua.CreateSessionRequest()
-        request.Parameters.SessionName, request.Parameters.RequestedSessionTimeout = "raw", 60_000.0
+        request.Parameters.SessionName, request.Parameters.RequestedSessionTimeout = name, 60_000.0
         body = await self.ask(request)
         code = int(struct.unpack_from("<I", body, 16)[0])
         if not code:
@@ -193,7 +196,7 @@ def node(name: str) -> ua.NodeId:
     return ua.NodeId(name, NS)
 
 
-def _request(service: str, **parameters: Any) -> Any:
+def asked(service: str, **parameters: Any) -> Any:
     request = getattr(ua, f"{service}Request")()
     into = request.Parameters if hasattr(request, "Parameters") else request
     for name, value in parameters.items():
@@ -202,8 +205,8 @@ def _request(service: str, **parameters: Any) -> Any:
     return request
 
 
-def _call(method: str, *arguments: ua.Variant) -> Any:
-    return _request("Call", MethodsToCall=[ua.CallMethodRequest(node(method.rsplit(".", 1)[0]), node(method), list(arguments))])
+def call(method: str, *arguments: ua.Variant) -> Any:
+    return asked("Call", MethodsToCall=[ua.CallMethodRequest(node(method.rsplit(".", 1)[0]), node(method), list(arguments))])
 
 
 def _item(name: str, handle: int, filter_: Any = None, attribute: int = 13) -> Any:
@@ -225,55 +228,56 @@ def requests() -> dict[str, Any]:
     V, deadband = ua.VariantType, ua.DataChangeFilter(ua.DataChangeTrigger.StatusValue, ua.DeadbandType.Absolute, 0.5)
     raw = ua.ReadRawModifiedDetails(False, datetime(2026, 5, 11), datetime(2026, 5, 12), 10, True)
     history = [ua.HistoryReadValueId(node(GROSS))]
-    path = ua.RelativePath([ua.RelativePathElement(ua.NodeId(33), False, True, ua.QualifiedName(n, NS)) for n in ("Plant", "Line1", "Mixer")])
+    names = [ua.QualifiedName(name, NS) for name in ("Plant", "Line1", "Mixer")]
+    path = ua.RelativePath([ua.RelativePathElement(ua.NodeId(33), False, True, name) for name in names])
     return {
-        "Read": _request("Read", NodesToRead=[ua.ReadValueId(node(n), 13) for n in (GROSS, DOOR, "Time.State", "Plant.IOList")]),
-        "Read attributes": _request("Read", NodesToRead=[ua.ReadValueId(node(GROSS), a) for a in range(1, 28)]),
-        "Read a part": _request("Read", NodesToRead=[ua.ReadValueId(node("Image.Sensors"), 13, "1:3")]),
-        "Write": _request("Write", NodesToWrite=[ua.WriteValue(node(DOOR), 13, None, ua.DataValue(ua.Variant(5.0, V.Double))),
+        "Read": asked("Read", NodesToRead=[ua.ReadValueId(node(n), 13) for n in (GROSS, DOOR, "Time.State", "Plant.IOList")]),
+        "Read attributes": asked("Read", NodesToRead=[ua.ReadValueId(node(GROSS), a) for a in range(1, 28)]),
+        "Read a part": asked("Read", NodesToRead=[ua.ReadValueId(node("Image.Sensors"), 13, "1:3")]),
+        "Write": asked("Write", NodesToWrite=[ua.WriteValue(node(DOOR), 13, None, ua.DataValue(ua.Variant(5.0, V.Double))),
                                                  ua.WriteValue(node(START), 13, None, ua.DataValue(ua.Variant(True)))]),
-        "Write an array": _request("Write", NodesToWrite=[ua.WriteValue(node("Image.Actuators"), 13, "0:2", ua.DataValue(ua.Variant([0.0, 1.0, 0.0])))]),
-        "Write a matrix": _request("Write", NodesToWrite=[ua.WriteValue(node(DOOR), 13, None, ua.DataValue(ua.Variant([[1, 2], [3, 4]], V.Int32)))]),
-        "Browse": _request("Browse", View=ua.ViewDescription(ua.NodeId(), LONG_AGO, 0), RequestedMaxReferencesPerNode=5, NodesToBrowse=[
+        "Write an array": asked("Write", NodesToWrite=[ua.WriteValue(node("Image.Actuators"), 13, "0:2", ua.DataValue(ua.Variant([0.0, 1.0, 0.0])))]),
+        "Write a matrix": asked("Write", NodesToWrite=[ua.WriteValue(node(DOOR), 13, None, ua.DataValue(ua.Variant([[1, 2], [3, 4]], V.Int32)))]),
+        "Browse": asked("Browse", View=ua.ViewDescription(ua.NodeId(), LONG_AGO, 0), RequestedMaxReferencesPerNode=5, NodesToBrowse=[
             ua.BrowseDescription(node("Line1"), ua.BrowseDirection.Both, ua.NodeId(33), True, 0, 63), ua.BrowseDescription(ua.NodeId(85), 0, ua.NodeId(), True, 0, 63)]),
-        "BrowseNext": _request("BrowseNext", ContinuationPoints=[b"12345678"]),
-        "Translate": _request("TranslateBrowsePathsToNodeIds", BrowsePaths=[ua.BrowsePath(ua.NodeId(85), path)]),
-        "RegisterNodes": _request("RegisterNodes", NodesToRegister=[node(GROSS)]),
-        "Call Next": _call("Time.Next", ua.Variant(1, V.UInt32)),
-        "Call Join": _call("Time.Join", ua.Variant("fuzz"), ua.Variant(1, V.UInt32)),
-        "Call PlaceOrder": _call("Run.PlaceOrder", ua.Variant("C30"), ua.Variant(6.0), ua.Variant("site")),
-        "Call Inject": _call("Faults.Inject", *(ua.Variant(v) for v in ("leak", "Line1.Weigher.Cement", 1.0, 0.0, 1.0))),
-        "Call Acknowledge": _call("Run.AcknowledgeAlarm", ua.Variant("Line1.Station.LinkLost"), ua.Variant("seen")),
-        "Call LoadRecipe": _call("Run.LoadRecipe", ua.Variant('{"grade": "C30", "strength_mpa": 38, "kg_m3": {"water": 170}}')),
-        "Call Verdict": _call("Run.Verdict", ua.Variant("")), "Call Leave": _call("Time.Leave", ua.Variant(1, V.UInt32)),
-        "Call Start": _call("Time.Start"), "Call Pause": _call("Time.Pause"), "Call Step": _call("Time.Step", ua.Variant(7, V.UInt32)),
-        "Call SetSpeed": _call("Time.SetSpeed", ua.Variant("max")), "Call lockstep": _call("Time.SetSpeed", ua.Variant("lockstep")),
-        "Call RunUntil": _call("Time.RunUntil", ua.Variant(60.0)), "Call Reset": _call("Time.Reset", ua.Variant(""), ua.Variant(7, V.Int32)),
-        "Call StartRecording": _call("Run.StartRecording", ua.Variant("fuzzed")), "Call Refresh": _request("Call", MethodsToCall=[
+        "BrowseNext": asked("BrowseNext", ContinuationPoints=[b"12345678"]),
+        "Translate": asked("TranslateBrowsePathsToNodeIds", BrowsePaths=[ua.BrowsePath(ua.NodeId(85), path)]),
+        "RegisterNodes": asked("RegisterNodes", NodesToRegister=[node(GROSS)]),
+        "Call Next": call("Time.Next", ua.Variant(1, V.UInt32)),
+        "Call Join": call("Time.Join", ua.Variant("fuzz"), ua.Variant(1, V.UInt32)),
+        "Call PlaceOrder": call("Run.PlaceOrder", ua.Variant("C30"), ua.Variant(6.0), ua.Variant("site")),
+        "Call Inject": call("Faults.Inject", *(ua.Variant(v) for v in ("leak", "Line1.Weigher.Cement", 1.0, 0.0, 1.0))),
+        "Call Acknowledge": call("Run.AcknowledgeAlarm", ua.Variant("Line1.Station.LinkLost"), ua.Variant("seen")),
+        "Call LoadRecipe": call("Run.LoadRecipe", ua.Variant('{"grade": "C30", "strength_mpa": 38, "kg_m3": {"water": 170}}')),
+        "Call Verdict": call("Run.Verdict", ua.Variant("")), "Call Leave": call("Time.Leave", ua.Variant(1, V.UInt32)),
+        "Call Start": call("Time.Start"), "Call Pause": call("Time.Pause"), "Call Step": call("Time.Step", ua.Variant(7, V.UInt32)),
+        "Call SetSpeed": call("Time.SetSpeed", ua.Variant("max")), "Call lockstep": call("Time.SetSpeed", ua.Variant("lockstep")),
+        "Call RunUntil": call("Time.RunUntil", ua.Variant(60.0)), "Call Reset": call("Time.Reset", ua.Variant(""), ua.Variant(7, V.Int32)),
+        "Call StartRecording": call("Run.StartRecording", ua.Variant("fuzzed")), "Call Refresh": asked("Call", MethodsToCall=[
             ua.CallMethodRequest(ua.NodeId(2782), ua.NodeId(3875), [ua.Variant(1, V.UInt32)])]),
-        "HistoryRead": _request("HistoryRead", HistoryReadDetails=raw, NodesToRead=history),
-        "HistoryRead processed": _request("HistoryRead", NodesToRead=history, HistoryReadDetails=ua.ReadProcessedDetails(
+        "HistoryRead": asked("HistoryRead", HistoryReadDetails=raw, NodesToRead=history),
+        "HistoryRead processed": asked("HistoryRead", NodesToRead=history, HistoryReadDetails=ua.ReadProcessedDetails(
             raw.StartTime, raw.EndTime, 60_000.0, [ua.NodeId(2342)], ua.AggregateConfiguration(True, True, 100, 100, False))),
-        "CreateSubscription": _request("CreateSubscription", RequestedPublishingInterval=20.0, RequestedLifetimeCount=30, RequestedMaxKeepAliveCount=10,
+        "CreateSubscription": asked("CreateSubscription", RequestedPublishingInterval=20.0, RequestedLifetimeCount=30, RequestedMaxKeepAliveCount=10,
                                        PublishingEnabled=True),
-        "ModifySubscription": _request("ModifySubscription", SubscriptionId=1, RequestedPublishingInterval=50.0, RequestedLifetimeCount=30),
-        "SetPublishingMode": _request("SetPublishingMode", PublishingEnabled=True, SubscriptionIds=[1, 2]),
-        "CreateMonitoredItems": _request("CreateMonitoredItems", SubscriptionId=1, TimestampsToReturn=2, ItemsToCreate=[
+        "ModifySubscription": asked("ModifySubscription", SubscriptionId=1, RequestedPublishingInterval=50.0, RequestedLifetimeCount=30),
+        "SetPublishingMode": asked("SetPublishingMode", PublishingEnabled=True, SubscriptionIds=[1, 2]),
+        "CreateMonitoredItems": asked("CreateMonitoredItems", SubscriptionId=1, TimestampsToReturn=2, ItemsToCreate=[
             _item(GROSS, 1), _item(DOOR, 2, deadband), _item("Time.Awaited", 3), _item("Plant", 4, _events(), ua.AttributeIds.EventNotifier)]),
-        "ModifyMonitoredItems": _request("ModifyMonitoredItems", SubscriptionId=1, TimestampsToReturn=2, ItemsToModify=[
+        "ModifyMonitoredItems": asked("ModifyMonitoredItems", SubscriptionId=1, TimestampsToReturn=2, ItemsToModify=[
             ua.MonitoredItemModifyRequest(i, ua.MonitoringParameters(i, 0.0, None, 5, True)) for i in range(1, 4)]),
-        "SetMonitoringMode": _request("SetMonitoringMode", SubscriptionId=1, MonitoringMode=2, MonitoredItemIds=[1, 2, 3]),
-        "SetTriggering": _request("SetTriggering", SubscriptionId=1, TriggeringItemId=1, LinksToAdd=[2, 3], LinksToRemove=[]),
-        "DeleteMonitoredItems": _request("DeleteMonitoredItems", SubscriptionId=1, MonitoredItemIds=[2]),
-        "Publish": _request("Publish", SubscriptionAcknowledgements=[ua.SubscriptionAcknowledgement(1, 1)]),
-        "Republish": _request("Republish", SubscriptionId=1, RetransmitSequenceNumber=1),
-        "TransferSubscriptions": _request("TransferSubscriptions", SubscriptionIds=[1], SendInitialValues=True),
-        "DeleteSubscriptions": _request("DeleteSubscriptions", SubscriptionIds=[1]),
-        "Cancel": _request("Cancel", RequestHandle=5),
-        "QueryFirst": _request("QueryFirst", View=ua.ViewDescription(ua.NodeId(), LONG_AGO, 0)), "AddNodes": _request("AddNodes"),
-        "GetEndpoints": _request("GetEndpoints", EndpointUrl="opc.tcp://localhost"), "FindServers": _request("FindServers", EndpointUrl="opc.tcp://localhost"),
-        "CreateSession": _request("CreateSession", SessionName="another", RequestedSessionTimeout=60_000.0),
-        "ActivateSession": _request("ActivateSession", UserIdentityToken=ANONYMOUS, LocaleIds=["zh"]),
+        "SetMonitoringMode": asked("SetMonitoringMode", SubscriptionId=1, MonitoringMode=2, MonitoredItemIds=[1, 2, 3]),
+        "SetTriggering": asked("SetTriggering", SubscriptionId=1, TriggeringItemId=1, LinksToAdd=[2, 3], LinksToRemove=[]),
+        "DeleteMonitoredItems": asked("DeleteMonitoredItems", SubscriptionId=1, MonitoredItemIds=[2]),
+        "Publish": asked("Publish", SubscriptionAcknowledgements=[ua.SubscriptionAcknowledgement(1, 1)]),
+        "Republish": asked("Republish", SubscriptionId=1, RetransmitSequenceNumber=1),
+        "TransferSubscriptions": asked("TransferSubscriptions", SubscriptionIds=[1], SendInitialValues=True),
+        "DeleteSubscriptions": asked("DeleteSubscriptions", SubscriptionIds=[1]),
+        "Cancel": asked("Cancel", RequestHandle=5),
+        "QueryFirst": asked("QueryFirst", View=ua.ViewDescription(ua.NodeId(), LONG_AGO, 0)), "AddNodes": asked("AddNodes"),
+        "GetEndpoints": asked("GetEndpoints", EndpointUrl="opc.tcp://localhost"), "FindServers": asked("FindServers", EndpointUrl="opc.tcp://localhost"),
+        "CreateSession": asked("CreateSession", SessionName="another", RequestedSessionTimeout=60_000.0),
+        "ActivateSession": asked("ActivateSession", UserIdentityToken=ANONYMOUS, LocaleIds=["zh"]),
     }  # fmt: skip
 
 
@@ -370,14 +374,14 @@ class Generator:
         tried: how many of each mutation.
     """
 
-    def __init__(self, seed: int, said: dict[str, Any] | None = None) -> None:
+    def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.said = list((said or requests()).values())
+        self.requests = list(requests().values())
         self.tried: Counter[str] = Counter()
 
     def bodies(self, raw: Raw) -> list[bytes]:
         """Right requests of a connection."""
-        return [raw.encoded(request, i) for i, request in enumerate(self.said)]
+        return [raw.encoded(request, i) for i, request in enumerate(self.requests)]
 
     def body(self, bodies: list[bytes]) -> bytes:
         """A request with something wrong in it, once or several times."""
@@ -432,8 +436,8 @@ class Generator:
         r = self.random
         hello = uatcp_to_binary(b"HEL", ua.Hello(0, 65536, 65536, 0, 0, "opc.tcp://localhost"))
         opening = raw.opening()
-        body = raw.encoded(r.choice(self.said))
-        said = r.choice(([hello], [hello, opening], [hello, opening, raw.frame(body)], [opening], [hello, opening, opening], [hello, raw.frame(body)]))
+        message = raw.frame(raw.encoded(r.choice(self.requests)))
+        said = r.choice(([hello], [hello, opening], [hello, opening, message], [opening], [hello, opening, opening], [hello, message]))
         kind = r.choice(("bits", "odd", "cut", "garbage", "insert", "delete"))
         self.tried[f"beginning {kind}"] += 1
         at = r.randrange(len(said))
@@ -489,7 +493,7 @@ class Fuzzer:
                 raise Closed
             self._asked += 1
             handle = PING + self._asked % 0x10000
-            raw.send(raw.frame(raw.encoded(_PING_REQUEST, handle)))
+            raw.send(raw.frame(raw.encoded(_QUESTION, handle)))
             await raw.answer(handle)
         except (Closed, ConnectionError):
             self._lost()
@@ -507,4 +511,4 @@ class Fuzzer:
         self._raw = None
 
 
-_PING_REQUEST = _request("Read", NodesToRead=[ua.ReadValueId(node("Time.Scan"), 13)])
+_QUESTION = asked("Read", NodesToRead=[ua.ReadValueId(node("Time.Scan"), 13)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,15 @@ CLIENT_URI = "urn:batchtwin:test"
 ROLES = ("observer", "operator", "controller", "instructor", "admin")
 PASSWORD = "correct horse"  # of every user; a user's name is their role
 WAIT_S = 10.0
+NAMES = [
+    "Line1.Weigher.Cement.Gross",
+    "Line1.Station.Start",
+    "Line1.Station.Mode",
+    "Line1.Bay.Order",
+    "Line1.Bin.Sand1.LabMoisture",
+    "Run.Scenario",
+]
+VALUES = [12.5, True, 2, 7, 3.25, "full-demand"]  # what `Served.record` lets these show
 VALUE = ua.AttributeIds.Value
 V = ua.VariantType
 
@@ -104,6 +113,11 @@ class Served:
             self.live.sim.image.values[self.live.sim.plant.table.index(name.replace("__", "."))] = value
         self.live.told()
 
+    def record(self, folder: Path) -> None:
+        """Begin a run that is recorded, with known values."""
+        self.live.reset(seed=1, out=folder)
+        self.show(**{name.replace(".", "__"): value for name, value in zip(NAMES[:-1], VALUES[:-1], strict=True)})
+
     def hash(self) -> str:
         """Hash of the plant's state."""
         return self.live.sim.plant.hash()
@@ -145,10 +159,8 @@ class Served:
 
 async def quietly(work: Any) -> None:
     """Do something that may fail, such as leaving a connection that the server has ended."""
-    try:
+    with suppress(Exception):
         await asyncio.wait_for(work, WAIT_S)
-    except Exception:
-        pass
 
 
 def insecure_plant(folder: Path, limits: Limits | None = None) -> Served:
@@ -199,7 +211,9 @@ class Peer:
         got = await self.value(node, attribute, index_range)
         return name_of(got.StatusCode) if got.StatusCode.is_bad() else got.Value.Value
 
-    async def write(self, node: str | ua.NodeId, value: Any, kind: V | None = None, index_range: str | None = None, attribute: int = VALUE) -> str:
+    async def write(
+        self, node: str | ua.NodeId, value: Any, kind: V | None = None, index_range: str | None = None, attribute: int = VALUE
+    ) -> str:
         """Write an attribute; returns the name of the StatusCode."""
         item = ua.WriteValue(here(node) if isinstance(node, str) else node, attribute, index_range, ua.DataValue(ua.Variant(value, kind)))
         answer = await self.send("Write", NodesToWrite=[item])
@@ -213,7 +227,9 @@ class Peer:
         (result,) = answer.Results
         return [v.Value for v in result.OutputArguments] if result.StatusCode.is_good() else name_of(result.StatusCode)
 
-    async def subscribe(self, *names: str, interval: float = 20.0, keep_alive: int = 1000, lifetime: int = 10_000, most: int = 0, **how: Any) -> int:
+    async def subscribe(
+        self, *names: str, interval: float = 20.0, keep_alive: int = 1000, lifetime: int = 10_000, most: int = 0, **how: Any
+    ) -> int:
         """A subscription with an item for each node, client handles 0, 1, …; returns its id. Publish is left to the caller."""
         answer = await self.send(
             "CreateSubscription", RequestedPublishingInterval=interval, RequestedLifetimeCount=lifetime, RequestedMaxKeepAliveCount=keep_alive,
@@ -227,7 +243,9 @@ class Peer:
 
     async def subscribe_refused(self) -> str:
         """StatusCode of a subscription too many."""
-        answer = await self.send("CreateSubscription", RequestedPublishingInterval=1000.0, RequestedLifetimeCount=30, RequestedMaxKeepAliveCount=10)
+        answer = await self.send(
+            "CreateSubscription", RequestedPublishingInterval=1000.0, RequestedLifetimeCount=30, RequestedMaxKeepAliveCount=10
+        )
         return answer if isinstance(answer, str) else "Good"
 
     async def monitor(self, subscription: int, *nodes: str | ua.NodeId, first: int = 0, **how: Any) -> list[ua.MonitoredItemCreateResult]:
@@ -270,4 +288,17 @@ def item(node: str | ua.NodeId, handle: int = 0, *, mode: Any = ua.MonitoringMod
     return ua.MonitoredItemCreateRequest(read, mode, ua.MonitoringParameters(handle, interval, filter_, queue, oldest))
 
 
-__all__ = ["BatchtwinError", "Peer", "Published", "Served", "here", "insecure_plant", "item", "name_of", "quietly", "secure_plant", "std", "until"]
+__all__ = [
+    "BatchtwinError",
+    "Peer",
+    "Published",
+    "Served",
+    "here",
+    "insecure_plant",
+    "item",
+    "name_of",
+    "quietly",
+    "secure_plant",
+    "std",
+    "until",
+]

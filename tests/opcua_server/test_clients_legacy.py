@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from served import CLIENT_URI, PASSWORD
+from served import CLIENT_URI, NAMES, PASSWORD, VALUES
 
 CLIENT = Path(__file__).with_name("clients") / "legacy_client.py"
-NAMES = ["Line1.Weigher.Cement.Gross", "Line1.Station.Start", "Line1.Station.Mode", "Line1.Bay.Order", "Line1.Bin.Sand1.LabMoisture", "Run.Scenario"]
-VALUES = [12.5, True, 2, 7, 3.25, "full-demand"]
 
 
 async def ran(**how):
@@ -30,12 +28,6 @@ async def ran(**how):
     return json.loads(out)
 
 
-def prepared(plant, folder):
-    """A run that is recorded, with known values."""
-    plant.live.reset(seed=1, out=folder / "run")
-    plant.show(**{name.replace(".", "__"): value for name, value in zip(NAMES[:-1], VALUES[:-1], strict=True)})
-
-
 def check(seen, *, instructor):
     """Whatever the security, the client has seen the plant, and was refused what it may not."""
     assert "Plant" in seen["objects"] and {"Line1", "Image", "Time", "Faults", "Run"} <= set(seen["plant"])
@@ -44,7 +36,13 @@ def check(seen, *, instructor):
     assert seen["unknown"] == "BadNodeIdUnknown"
     assert {"EURange", "EngineeringUnits"} <= set(seen["properties"])
     output = "Good" if instructor else "BadUserAccessDenied"
-    assert seen["written"] == {"moisture": "Good", "sensor": "BadNotWritable", "type": "BadTypeMismatch", "range": "BadOutOfRange", "output": output}
+    assert seen["written"] == {
+        "moisture": "Good",
+        "sensor": "BadNotWritable",
+        "type": "BadTypeMismatch",
+        "range": "BadOutOfRange",
+        "output": output,
+    }
     if instructor:
         assert (seen["step"], seen["wrong"]) == ("Good", "BadInvalidArgument")
         assert seen["change"][-1] == 7.25
@@ -54,15 +52,18 @@ def check(seen, *, instructor):
 
 
 async def test_without_security(plant, loop, tmp_path):
-    prepared(plant, tmp_path)
+    plant.record(tmp_path / "run")
     check(await ran(url=plant.url), instructor=True)
 
 
 @pytest.mark.parametrize(("user", "mode"), [("instructor", "SignAndEncrypt"), ("operator", "Sign")])
 async def test_with_security(guarded, loop, tmp_path, user, mode):
-    prepared(guarded, tmp_path)
+    guarded.record(tmp_path / "run")
     own = guarded.own()
-    check(await ran(url=guarded.url, user=user, password=PASSWORD, certificate=str(own.certificate), key=str(own.key), mode=mode), instructor=user == "instructor")
+    check(
+        await ran(url=guarded.url, user=user, password=PASSWORD, certificate=str(own.certificate), key=str(own.key), mode=mode),
+        instructor=user == "instructor",
+    )
 
 
 async def test_refused(guarded, loop):

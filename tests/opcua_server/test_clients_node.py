@@ -12,11 +12,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from served import CLIENT_URI, PASSWORD
+from served import CLIENT_URI, NAMES, PASSWORD, VALUES
 
 HERE = Path(__file__).with_name("clients")
-NAMES = ["Line1.Weigher.Cement.Gross", "Line1.Station.Start", "Line1.Station.Mode", "Line1.Bay.Order", "Line1.Bin.Sand1.LabMoisture", "Run.Scenario"]
-VALUES = [12.5, True, 2, 7, 3.25, "full-demand"]
 DAY = "2026-05-11T"
 
 pytestmark = pytest.mark.skipif(not (shutil.which("node") and shutil.which("npm")), reason="node and npm are not installed")
@@ -69,7 +67,13 @@ def check(seen, plant, *, instructor):
     assert seen["range"] == [tag.low, tag.high]
     assert seen["product"] == "batchtwin"
     output = "Good" if instructor else "BadUserAccessDenied"
-    assert seen["written"] == {"moisture": "Good", "sensor": "BadNotWritable", "type": "BadTypeMismatch", "range": "BadOutOfRange", "output": output}
+    assert seen["written"] == {
+        "moisture": "Good",
+        "sensor": "BadNotWritable",
+        "type": "BadTypeMismatch",
+        "range": "BadOutOfRange",
+        "output": output,
+    }
     assert seen["arguments"] == [["Scans"], ["Scan"]]
     if instructor:
         assert seen["step"] == ["Good", [[0, 10]]]  # node-opcua shows a UInt64 as high and low
@@ -80,28 +84,24 @@ def check(seen, plant, *, instructor):
         assert seen["step"][0] == seen["wrong"][0] == "BadUserAccessDenied"
 
 
-def prepared(plant, folder):
-    """A run that is recorded, with known values."""
-    plant.live.reset(seed=1, out=folder / "run")
-    plant.show(**{name.replace(".", "__"): value for name, value in zip(NAMES[:-1], VALUES[:-1], strict=True)})
-
-
 async def test_without_security(plant, loop, modules, tmp_path):
-    prepared(plant, tmp_path)
+    plant.record(tmp_path / "run")
     check(await ran(modules, url=plant.url, secure=False), plant, instructor=True)
 
 
 @pytest.mark.parametrize(("user", "policy", "mode"), [("instructor", "Basic256Sha256", "SignAndEncrypt"), ("operator", "Aes128_Sha256_RsaOaep", "Sign"),
                                                       ("operator", "Aes256_Sha256_RsaPss", "SignAndEncrypt")])  # fmt: skip
 async def test_with_security(guarded, loop, modules, tmp_path, user, policy, mode):
-    prepared(guarded, tmp_path)
+    guarded.record(tmp_path / "run")
     seen = await ran(modules, url=guarded.url, user=user, password=PASSWORD, policy=policy, mode=mode, **secured(guarded, tmp_path))
     check(seen, guarded, instructor=user == "instructor")
 
 
 async def test_a_wrong_password_is_refused(guarded, loop, modules, tmp_path):
     how = secured(guarded, tmp_path)
-    seen = await ran(modules, url=guarded.url, user="operator", password="wrong password", policy="Basic256Sha256", mode="SignAndEncrypt", **how)
+    seen = await ran(
+        modules, url=guarded.url, user="operator", password="wrong password", policy="Basic256Sha256", mode="SignAndEncrypt", **how
+    )
     assert "BadUserAccessDenied" in seen["refused"]
 
 

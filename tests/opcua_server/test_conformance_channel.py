@@ -86,7 +86,12 @@ def get_endpoints():
 async def test_hello_is_answered_with_our_limits(plant, loop, wire):
     limits = plant.server.limits
     ack = await wire.hello()
-    assert (ack.ReceiveBufferSize, ack.SendBufferSize, ack.MaxMessageSize, ack.MaxChunkCount) == (65536, 65536, limits.message_bytes, limits.chunks)
+    assert (ack.ReceiveBufferSize, ack.SendBufferSize, ack.MaxMessageSize, ack.MaxChunkCount) == (
+        65536,
+        65536,
+        limits.message_bytes,
+        limits.chunks,
+    )
 
 
 MALFORMED = {
@@ -122,7 +127,9 @@ async def test_a_message_without_a_channel_ends_it(plant, loop, wire):
 
 async def test_an_unknown_policy_ends_it(plant, loop, wire):
     await wire.hello()
-    wire.secure.security_policy = type("Unknown", (SecurityPolicyNone,), {"URI": "http://opcfoundation.org/UA/SecurityPolicy#Basic128Rsa15"})()
+    wire.secure.security_policy = type(
+        "Unknown", (SecurityPolicyNone,), {"URI": "http://opcfoundation.org/UA/SecurityPolicy#Basic128Rsa15"}
+    )()
     wire.writer.write(wire.message(ua.OpenSecureChannelRequest(), b"OPN"))
     assert await wire.ends() == "BadSecurityPolicyRejected"
 
@@ -160,7 +167,7 @@ async def test_an_unknown_token_ends_it(plant, loop, wire):
     assert await wire.ends() == "BadSecureChannelTokenUnknown"
 
 
-@pytest.mark.parametrize("skip", [-1, 1, 1000, -2**31], ids=["repeated", "one missing", "many missing", "far back"])
+@pytest.mark.parametrize("skip", [-1, 1, 1000, -(2**31)], ids=["repeated", "one missing", "many missing", "far back"])
 async def test_a_wrong_sequence_number_ends_it(plant, loop, wire, skip):
     await wire.hello()
     await wire.open()
@@ -227,7 +234,9 @@ async def test_an_aborted_message_is_forgotten(plant, loop, wire):
     wire.writer.write(chunks(wire, 3, 1000))
     wire.secure._sequence_number += 1
     token, why = wire.secure.security_token, struct_to_binary(ua.ErrorMessage(ua.StatusCode(ua.StatusCodes.BadEncodingError), "never mind"))
-    wire.writer.write(struct.pack("<4sIIIII", b"MSGA", 24 + len(why), token.ChannelId, token.TokenId, wire.secure._sequence_number, 1) + why)
+    wire.writer.write(
+        struct.pack("<4sIIIII", b"MSGA", 24 + len(why), token.ChannelId, token.TokenId, wire.secure._sequence_number, 1) + why
+    )
     wire.writer.write(wire.message(get_endpoints(), number=2))
     kind, body = await wire.frame()
     assert kind == b"MSG" and struct.unpack_from("<I", body, 12)[0] == 2

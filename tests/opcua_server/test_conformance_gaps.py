@@ -207,7 +207,9 @@ async def test_monitoring_mode_sampling_reports_nothing_until_it_is_reporting(pl
         for value in (1.0, 2.0, 3.0):
             plant.show(**gross(value), Line1__Station__LocalDoor=value)
         assert {handle for handle, _ in (await peer.publish()).data} == {0}
-        answer = await peer.send("SetMonitoringMode", SubscriptionId=subscription, MonitoringMode=Mode.Reporting, MonitoredItemIds=[result.MonitoredItemId])
+        answer = await peer.send(
+            "SetMonitoringMode", SubscriptionId=subscription, MonitoringMode=Mode.Reporting, MonitoredItemIds=[result.MonitoredItemId]
+        )
         assert [name_of(r) for r in answer.Parameters.Results] == ["Good"]
         assert (await peer.publish()).data == [(7, 1.0), (7, 2.0), (7, 3.0)]  # what was sampled is there
 
@@ -231,13 +233,25 @@ async def test_queue_size_is_bounded(plant, loop):
 async def test_sampling_interval_is_obeyed(plant, loop):
     async with plant.client() as peer:
         subscription = await peer.subscribe()
-        slow, fast = await peer.monitor(subscription, GROSS, interval=60_000.0, queue=10), await peer.monitor(subscription, GROSS, first=1, queue=10)
+        slow, fast = (
+            await peer.monitor(subscription, GROSS, interval=60_000.0, queue=10),
+            await peer.monitor(subscription, GROSS, first=1, queue=10),
+        )
         assert (slow[0].RevisedSamplingInterval, fast[0].RevisedSamplingInterval) == (60_000.0, 0.0)
         for value in (5.0, 6.0):
             plant.show(**gross(value))
         data = (await peer.publish()).data
         assert [v for handle, v in data if handle == 1][-2:] == [5.0, 6.0]
         assert len([v for handle, v in data if handle == 0]) == 1
+
+
+@pytest.mark.xfail(reason="tags are sampled at steps of the model only: who was not due at the last one never sees it")
+async def test_what_changed_between_two_samplings_is_reported_when_time_stands(plant, loop):
+    async with plant.client() as peer:
+        await peer.monitor(await peer.subscribe(), GROSS, interval=100.0)
+        await peer.publish()
+        plant.show(**gross(5.0))  # at once: its next sampling is due in 100 ms
+        assert (await asyncio.wait_for(peer.publish(), 1.0)).data == [(0, 5.0)]
 
 
 @pytest.mark.parametrize(("oldest", "kept"), [(True, [3.0, 4.0, 5.0]), (False, [1.0, 2.0, 5.0])], ids=["discard oldest", "discard newest"])
@@ -267,7 +281,9 @@ async def test_max_notifications_per_publish_is_obeyed(plant, loop):
 @pytest.mark.parametrize("asked", [1.0, 0.0, -5.0, float("nan")])
 async def test_publishing_interval_1_ms_is_clamped(plant, loop, asked):
     async with plant.client() as peer:
-        answer = await peer.send("CreateSubscription", RequestedPublishingInterval=asked, RequestedLifetimeCount=3, RequestedMaxKeepAliveCount=1)
+        answer = await peer.send(
+            "CreateSubscription", RequestedPublishingInterval=asked, RequestedLifetimeCount=3, RequestedMaxKeepAliveCount=1
+        )
         assert answer.Parameters.RevisedPublishingInterval == plant.server.limits.publishing_interval_min_ms == 20.0
 
 
@@ -275,7 +291,12 @@ async def test_modify_subscription_takes_effect(plant, loop):
     plant.show(**gross(0.0))
     async with plant.client() as peer:
         subscription = await peer.subscribe(GROSS, interval=3_600_000.0)
-        asked = {"RequestedPublishingInterval": 20.0, "RequestedLifetimeCount": 10, "RequestedMaxKeepAliveCount": 5, "MaxNotificationsPerPublish": 1}
+        asked = {
+            "RequestedPublishingInterval": 20.0,
+            "RequestedLifetimeCount": 10,
+            "RequestedMaxKeepAliveCount": 5,
+            "MaxNotificationsPerPublish": 1,
+        }
         answer = await peer.send("ModifySubscription", SubscriptionId=subscription, **asked)
         p = answer.Parameters
         assert (p.RevisedPublishingInterval, p.RevisedLifetimeCount, p.RevisedMaxKeepAliveCount) == (20.0, 15, 5)
@@ -286,7 +307,9 @@ async def test_modify_monitored_items_takes_effect_and_an_unknown_id_is_told(pla
     async with plant.client() as peer:
         subscription = await peer.subscribe()
         (made,) = await peer.monitor(subscription, GROSS)
-        changes = [ua.MonitoredItemModifyRequest(i, ua.MonitoringParameters(9, 0.0, None, 5, True)) for i in (NOWHERE, made.MonitoredItemId)]
+        changes = [
+            ua.MonitoredItemModifyRequest(i, ua.MonitoringParameters(9, 0.0, None, 5, True)) for i in (NOWHERE, made.MonitoredItemId)
+        ]
         answer = await peer.send("ModifyMonitoredItems", SubscriptionId=subscription, TimestampsToReturn=2, ItemsToModify=changes)
         assert [name_of(r.StatusCode) for r in answer.Results] == ["BadMonitoredItemIdInvalid", "Good"]
         assert answer.Results[1].RevisedQueueSize == 5
@@ -333,7 +356,9 @@ async def test_republish_gives_a_message_again_until_it_is_acknowledged(plant, l
         second = await peer.publish((subscription, first.sequence), (subscription, 77), (NOWHERE, 1))
         assert second.results == ["Good", "BadSequenceNumberUnknown", "BadSubscriptionIdInvalid"]
         assert second.available == [second.sequence]
-        assert await peer.send("Republish", SubscriptionId=subscription, RetransmitSequenceNumber=first.sequence) == "BadMessageNotAvailable"
+        assert (
+            await peer.send("Republish", SubscriptionId=subscription, RetransmitSequenceNumber=first.sequence) == "BadMessageNotAvailable"
+        )
 
 
 async def test_set_triggering_reports_what_was_sampled(plant, loop):
@@ -348,7 +373,10 @@ async def test_set_triggering_reports_what_was_sampled(plant, loop):
         assert [name_of(r) for r in answer.Parameters.AddResults] == ["Good", "BadMonitoredItemIdInvalid"]
         plant.show(Line1__Station__LocalDoor=9.0)
         assert sorted((await peer.publish()).data) == [(0, 9.0), (1, 5.0)]
-        assert await peer.send("SetTriggering", SubscriptionId=subscription, TriggeringItemId=NOWHERE, LinksToAdd=[1]) == "BadMonitoredItemIdInvalid"
+        assert (
+            await peer.send("SetTriggering", SubscriptionId=subscription, TriggeringItemId=NOWHERE, LinksToAdd=[1])
+            == "BadMonitoredItemIdInvalid"
+        )
 
 
 async def test_orphaned_subscriptions_are_bounded_and_end(plant, loop):
@@ -427,7 +455,13 @@ LIMITS = {
     "Server_ServerCapabilities_OperationLimits_MaxNodesPerRegisterNodes": "nodes_per_call",
     "Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds": "nodes_per_call",
     "Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall": "nodes_per_call",
-    "Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData": "nodes_per_call",
+    "Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData": "history_nodes",
+    "Server_ServerCapabilities_MaxSessions": "sessions",
+    "Server_ServerCapabilities_MaxSubscriptions": "subscriptions",
+    "Server_ServerCapabilities_MaxSubscriptionsPerSession": "subscriptions_per_session",
+    "Server_ServerCapabilities_MaxMonitoredItems": "monitored_items",
+    "Server_ServerCapabilities_MaxMonitoredItemsPerSubscription": "monitored_items_per_subscription",
+    "Server_ServerCapabilities_MaxMonitoredItemsQueueSize": "queue_size",
 }
 
 
@@ -436,7 +470,9 @@ async def test_limits_can_be_read(plant, loop, node):
     async with plant.client() as peer:
         got = await peer.value(std(node))
         assert got.Value.Value == getattr(plant.server.limits, LIMITS[node])
-        assert got.Value.VariantType == V((await peer.read(std(node), ua.AttributeIds.DataType)).Identifier if not node.endswith("Rate") else 11)
+        assert got.Value.VariantType == V(
+            (await peer.read(std(node), ua.AttributeIds.DataType)).Identifier if not node.endswith("Rate") else 11
+        )
 
 
 DIAGNOSTICS = (

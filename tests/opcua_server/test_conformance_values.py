@@ -82,9 +82,17 @@ async def test_analog_tags_have_range_and_unit(plant, loop):
         paths = [here(f"{t.name}/{which}") for t in tags for which in ("EURange", "EngineeringUnits")]
         values = await attributes(peer, paths, A.Value)
         assert [(r.Low, r.High) for r in values[::2]] == [(t.low, t.high) for t in tags]
-        assert {(t.unit or "-", u.DisplayName.Text) for t, u in zip(tags, values[1::2], strict=True)} >= {("kg", "kg"), ("%", "%"), ("count", "1"), ("°C", "°C")}
+        assert {(t.unit or "-", u.DisplayName.Text) for t, u in zip(tags, values[1::2], strict=True)} >= {
+            ("kg", "kg"),
+            ("%", "%"),
+            ("count", "1"),
+            ("°C", "°C"),
+        }
         kilogram = next(u for t, u in zip(tags, values[1::2], strict=True) if t.unit == "kg")
-        assert (kilogram.NamespaceUri, kilogram.UnitId) == ("http://www.opcfoundation.org/UA/units/un/cefact", 4933453)  # KGM, OPC 10000-8 5.6.3
+        assert (kilogram.NamespaceUri, kilogram.UnitId) == (
+            "http://www.opcfoundation.org/UA/units/un/cefact",
+            4933453,
+        )  # KGM, OPC 10000-8 5.6.3
 
 
 async def test_coded_tags_have_the_names_of_their_codes(plant, loop):
@@ -147,7 +155,9 @@ def target_of(result):
 async def test_browse_paths_lead_to_nodes(plant, loop, names, expected):
     async with plant.client() as peer:
         result = await translated(peer, std("ObjectsFolder"), *names)
-        assert (name_of(result.StatusCode) if expected.startswith("Bad") else target_of(result)) == (expected if expected.startswith("Bad") else here(expected))
+        assert (name_of(result.StatusCode) if expected.startswith("Bad") else target_of(result)) == (
+            expected if expected.startswith("Bad") else here(expected)
+        )
         assert name_of((await translated(peer, here("Nowhere"), "Plant")).StatusCode) == "BadNodeIdUnknown"
 
 
@@ -177,7 +187,9 @@ async def test_browsing_obeys_direction_type_class_and_mask(plant, loop):
         assert {"Start", "Step", "Next"} <= {r.BrowseName.Name for r in methods} and {r.NodeClass for r in methods} == {ua.NodeClass.Method}
         bare = ua.BrowseDescription(here("Plant"), ua.BrowseDirection.Forward, ua.NodeId(), True, 0, 0)
         rows = (await peer.send("Browse", NodesToBrowse=[bare])).Results[0].References
-        assert {(r.BrowseName.Name, r.DisplayName.Text, r.ReferenceTypeId, r.TypeDefinition) for r in rows} == {(None, None, ua.NodeId(), ua.NodeId())}
+        assert {(r.BrowseName.Name, r.DisplayName.Text, r.ReferenceTypeId, r.TypeDefinition) for r in rows} == {
+            (None, None, ua.NodeId(), ua.NodeId())
+        }
         exact = ua.BrowseDescription(here("Plant"), ua.BrowseDirection.Forward, std("HierarchicalReferences"), False, 0, 63)
         assert not (await peer.send("Browse", NodesToBrowse=[exact])).Results[0].References  # subtypes not wanted
 
@@ -253,7 +265,9 @@ async def test_a_request_that_was_seen_before_gives_what_is_now(plant, loop):
     asked = [ua.ReadValueId(here(t.name), A.Value) for t in table]
     async with plant.client() as peer:
         for step in range(4):
-            plant.show(Line1__Weigher__Cement__Gross=(5.0, 2000.0, -1000.0, 6.0)[step], Line1__Station__Mode=step % 3, Line1__Bay__Order=step)
+            plant.show(
+                Line1__Weigher__Cement__Gross=(5.0, 2000.0, -1000.0, 6.0)[step], Line1__Station__Mode=step % 3, Line1__Bay__Order=step
+            )
             short = (await peer.send("Read", NodesToRead=asked, TimestampsToReturn=2)).Results
             long = [await peer.value(t.name) for t in table]
             assert short == long
@@ -289,7 +303,11 @@ async def test_faults_show_in_the_status_only_as_far_as_a_reading_does(plant, lo
         assert await peer.read("Faults.Active") == [
             "sensor-broken Line1.Weigher.Cement", "sensor-offset Line1.Weigher.Additions", "sensor-freeze Line1.Weigher.Water"]  # fmt: skip
         names = ["Line1.Weigher.Water.Gross", GROSS, "Line1.Weigher.Additions.Gross"]
-        assert [name_of((await peer.value(n)).StatusCode) for n in names] == ["Good", "BadSensorFailure", "UncertainEngineeringUnitsExceeded"]
+        assert [name_of((await peer.value(n)).StatusCode) for n in names] == [
+            "Good",
+            "BadSensorFailure",
+            "UncertainEngineeringUnitsExceeded",
+        ]
         await peer.call("Faults.Clear", "sensor-broken", "Line1.Weigher.Cement")
         await peer.call("Time.Step", 20)
         assert name_of((await peer.value(GROSS)).StatusCode) == "Good"
@@ -388,22 +406,27 @@ async def test_an_array_takes_whole_numbers_for_what_is_whole(plant, loop):
         assert await peer.write("Image.Setpoints", values, V.Float) == "BadTypeMismatch"
 
 
-@pytest.mark.parametrize(
-    "extra",
-    [{"StatusCode": ua.StatusCode(ua.StatusCodes.Bad)}, {"SourceTimestamp": datetime(2026, 1, 1, tzinfo=UTC)}, {"ServerTimestamp": datetime(2026, 1, 1, tzinfo=UTC)}],
-    ids=lambda e: next(iter(e)),
-)  # fmt: skip
-async def test_status_and_timestamps_cannot_be_written(plant, loop, extra):
+async def test_a_status_cannot_be_written_and_timestamps_are_passed_over(plant, loop):
     async with plant.client() as peer:
-        value = ua.DataValue(ua.Variant(3.0), **({"StatusCode": None} | extra))
-        answer = await peer.send("Write", NodesToWrite=[ua.WriteValue(here(MOISTURE), A.Value, None, value)])
-        assert name_of(answer.Results[0]) == "BadWriteNotSupported"
-        assert await peer.read(MOISTURE) != 3.0
+        then = datetime(2020, 1, 1, tzinfo=UTC)
+        for extra, code in (
+            ({"StatusCode": ua.StatusCode(ua.StatusCodes.Bad)}, "BadWriteNotSupported"),
+            ({"SourceTimestamp": then, "ServerTimestamp": then}, "Good"),
+        ):
+            value = ua.DataValue(ua.Variant(3.0), **({"StatusCode": None} | extra))
+            answer = await peer.send("Write", NodesToWrite=[ua.WriteValue(here(MOISTURE), A.Value, None, value)])
+            assert name_of(answer.Results[0]) == code
+            assert (await peer.read(MOISTURE) == 3.0) == (code == "Good")
+        got = await peer.value(MOISTURE)
+        assert got.SourceTimestamp == datetime(2026, 5, 11, 6, 0, tzinfo=UTC) and got.ServerTimestamp > then
 
 
 async def test_one_wrong_write_does_not_stop_the_others(plant, loop):
     async with plant.client() as peer:
-        writes = [ua.WriteValue(here(n), A.Value, None, ua.DataValue(ua.Variant(v))) for n, v in ((MOISTURE, 3.0), (GROSS, 1.0), (DOOR, 5.0), ("Nowhere", 1.0))]
+        writes = [
+            ua.WriteValue(here(n), A.Value, None, ua.DataValue(ua.Variant(v)))
+            for n, v in ((MOISTURE, 3.0), (GROSS, 1.0), (DOOR, 5.0), ("Nowhere", 1.0))
+        ]
         answer = await peer.send("Write", NodesToWrite=writes)
         assert [name_of(r) for r in answer.Results] == ["Good", "BadNotWritable", "Good", "BadNodeIdUnknown"]
         assert (await peer.read(MOISTURE), await peer.read(DOOR)) == (3.0, 5.0)
@@ -411,17 +434,28 @@ async def test_one_wrong_write_does_not_stop_the_others(plant, loop):
 
 async def test_unknown_nodes_are_unknown_everywhere(plant, loop):
     async with plant.client() as peer:
-        for node in (here("Nowhere"), ua.NodeId(GROSS, 1), ua.NodeId(GROSS, 77), ua.NodeId(4711, NS), ua.NodeId(b"x", NS, ua.NodeIdType.ByteString), ua.NodeId()):
+        for node in (
+            here("Nowhere"),
+            ua.NodeId(GROSS, 1),
+            ua.NodeId(GROSS, 77),
+            ua.NodeId(4711, NS),
+            ua.NodeId(b"x", NS, ua.NodeIdType.ByteString),
+            ua.NodeId(),
+        ):
             assert await peer.read(node) == "BadNodeIdUnknown"
             assert await peer.read(node, A.DisplayName) == "BadNodeIdUnknown"
             assert await peer.write(node, 1.0) == "BadNodeIdUnknown"
             answer = await peer.send("Call", MethodsToCall=[ua.CallMethodRequest(node, here("Time.Start"), [])])
             assert name_of(answer.Results[0].StatusCode) == "BadNodeIdUnknown"
-            answer = await peer.send("CreateMonitoredItems", SubscriptionId=await peer.subscribe(), TimestampsToReturn=2, ItemsToCreate=[item(node)])
+            answer = await peer.send(
+                "CreateMonitoredItems", SubscriptionId=await peer.subscribe(), TimestampsToReturn=2, ItemsToCreate=[item(node)]
+            )
             assert name_of(answer.Results[0].StatusCode) == "BadNodeIdUnknown"
 
 
-@pytest.mark.parametrize(("name", "code"), [("Default Binary", "Good"), ("Default XML", "BadDataEncodingUnsupported"), ("nonsense", "BadDataEncodingInvalid")])
+@pytest.mark.parametrize(
+    ("name", "code"), [("Default Binary", "Good"), ("Default XML", "BadDataEncodingUnsupported"), ("nonsense", "BadDataEncodingInvalid")]
+)
 async def test_data_encodings(plant, loop, name, code):
     async with plant.client() as peer:
         for node, attribute in ((GROSS, A.Value), (f"{GROSS}/EURange", A.Value), (GROSS, A.DisplayName)):
@@ -435,7 +469,11 @@ async def test_the_server_tells_its_state(plant, loop):
         status = await peer.read(std("Server_ServerStatus"))
         assert status.State == ua.ServerState.Running and status.BuildInfo.ProductName == "batchtwin"
         assert abs(status.CurrentTime - datetime.now(UTC)) < timedelta(seconds=10)
-        assert await peer.read(std("Server_NamespaceArray")) == ["http://opcfoundation.org/UA/", "urn:batchtwin:server", "urn:batchtwin:plant"]
+        assert await peer.read(std("Server_NamespaceArray")) == [
+            "http://opcfoundation.org/UA/",
+            "urn:batchtwin:server",
+            "urn:batchtwin:plant",
+        ]
         assert await peer.read(std("Server_ServerArray")) == ["urn:batchtwin:server"]
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
+import math
 import struct
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from asyncua import Client, ua
-from asyncua.crypto.security_policies import SecurityPolicyAes128Sha256RsaOaep, SecurityPolicyAes256Sha256RsaPss, SecurityPolicyBasic256Sha256
-from asyncua.crypto.security_policies import encrypt_asymmetric
+from asyncua.crypto.security_policies import (
+    SecurityPolicyAes128Sha256RsaOaep,
+    SecurityPolicyAes256Sha256RsaPss,
+    SecurityPolicyBasic256Sha256,
+    encrypt_asymmetric,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -19,7 +25,9 @@ from served import CLIENT_URI, PASSWORD, ROLES, WAIT_S, here, name_of, quietly, 
 
 from opcua_server import channel
 from opcua_server.certificates import Own, own_certificate
+from opcua_server.client import Login, Twin, connected
 from opcua_server.x509_checks import thumbprint
+from twin.errors import BatchtwinError
 
 GROSS, MOISTURE, ORDER, DOOR = "Line1.Weigher.Cement.Gross", "Line1.Bin.Sand1.LabMoisture", "Line1.Bay.Order", "Line1.Mixer.Door"
 POLICIES = {p.__name__.removeprefix("SecurityPolicy"): p for p in (SecurityPolicyBasic256Sha256, SecurityPolicyAes128Sha256RsaOaep, SecurityPolicyAes256Sha256RsaPss)}  # fmt: skip
@@ -89,7 +97,9 @@ async def test_without_security_there_is_discovery_and_nothing_else(guarded, loo
     offers = {(e.SecurityPolicyUri, e.SecurityMode) for e in endpoints}
     assert offers == {(p.URI, m) for p in POLICIES.values() for m in (Mode.Sign, Mode.SignAndEncrypt)}
     assert {t.TokenType for e in endpoints for t in e.UserIdentityTokens} == {ua.UserTokenType.UserName, ua.UserTokenType.Certificate}
-    assert all(t.SecurityPolicyUri in [p.URI for p in POLICIES.values()] for e in endpoints for t in e.UserIdentityTokens)  # no password in the clear
+    assert all(
+        t.SecurityPolicyUri in [p.URI for p in POLICIES.values()] for e in endpoints for t in e.UserIdentityTokens
+    )  # no password in the clear
     assert {e.EndpointUrl for e in endpoints} == {guarded.url}
     (server,) = await client.connect_and_find_servers()
     assert server.ApplicationUri == "urn:batchtwin:server"
@@ -551,7 +561,9 @@ async def test_a_session_whose_client_does_not_come_back_ends(guarded, loop):
         assert name_of(refused.value.code) == "BadSessionIdInvalid"
 
 
-@pytest.mark.parametrize(("asked", "given"), [(0.0, 600_000.0), (1.0, 5_000.0), (float("nan"), 600_000.0), (1e12, 600_000.0), (30_000.0, 30_000.0)])
+@pytest.mark.parametrize(
+    ("asked", "given"), [(0.0, 600_000.0), (1.0, 5_000.0), (float("nan"), 600_000.0), (1e12, 600_000.0), (30_000.0, 30_000.0)]
+)
 async def test_session_timeouts_are_bounded(plant, loop, asked, given):
     client = Client(plant.url, timeout=WAIT_S)
     client.session_timeout = asked
@@ -561,8 +573,6 @@ async def test_session_timeouts_are_bounded(plant, loop, asked, given):
 
 
 async def test_sessions_are_bounded(plant, loop, monkeypatch):
-    import dataclasses
-
     monkeypatch.setattr(plant.server.sessions, "_limits", dataclasses.replace(plant.server.limits, sessions=2))
     async with plant.client(), plant.client():
         assert await refusal(plant.client()) == "BadTooManySessions"
@@ -572,9 +582,6 @@ async def test_sessions_are_bounded(plant, loop, monkeypatch):
 
 async def test_our_own_tools_log_in(guarded, loop, monkeypatch):
     """`batchtwin control` and the others connect by `opcua_server.client`."""
-    from opcua_server.client import Login, Twin, connected
-    from twin.errors import BatchtwinError
-
     monkeypatch.setenv("BATCHTWIN_STATE", str(guarded.folder.parent / "none"))
     monkeypatch.setattr("opcua_server.state.state_folder", lambda: guarded.folder)
     own_certificate(guarded.folder, "urn:batchtwin:client", ["localhost"], "bridge")
@@ -589,3 +596,59 @@ async def test_our_own_tools_log_in(guarded, loop, monkeypatch):
     with pytest.raises(BatchtwinError, match="BadSecurityPolicyRejected"):
         async with connected(guarded.url):
             pass
+
+
+# --- requests that were seen before -----------------------------------------------------------------------
+
+OUTPUTS = (DOOR, "Line1.Weigher.Cement.Phase", "Line1.Station.Heartbeat", "Line1.Mixer.Run")
+KINDS = (ua.VariantType.Double, ua.VariantType.UInt32, ua.VariantType.Int32, ua.VariantType.Boolean)
+
+
+async def write_all(peer, *values):
+    """One request with a value for each of the outputs above; StatusCodes by name."""
+    writes = [
+        ua.WriteValue(here(n), ua.AttributeIds.Value, None, ua.DataValue(ua.Variant(v, k)))
+        for n, v, k in zip(OUTPUTS, values, KINDS, strict=True)
+    ]
+    return [name_of(r) for r in (await peer.send("Write", NodesToWrite=writes)).Results]
+
+
+async def test_a_write_like_one_before_is_checked_like_the_first(guarded, loop):
+    good = [GOOD] * 4
+    async with guarded.client("controller") as peer, guarded.client("operator") as other, guarded.client("observer") as third:
+        for i in range(4):  # the short way from some time on
+            assert await write_all(peer, float(i), i, i, bool(i % 2)) == good
+            assert [await peer.read(n) for n in OUTPUTS] == [float(i), i, i, bool(i % 2)]
+            await guarded.live.step(1)
+            assert [guarded.live.sim.image[n] for n in OUTPUTS] == [float(i), i, i, bool(i % 2)]
+        outside = "BadOutOfRange"
+        assert await write_all(peer, math.nan, 5, 5, True) == [outside, GOOD, GOOD, GOOD]
+        assert await write_all(peer, 100.5, 10, -1, True) == [outside, outside, outside, GOOD]
+        assert [await peer.read(n) for n in OUTPUTS] == [3.0, 5, 5, True]
+        assert await write_all(other, 1.0, 1, 1, False) == await write_all(third, 1.0, 1, 1, False) == [DENIED] * 4
+        assert [await peer.read(n) for n in OUTPUTS] == [3.0, 5, 5, True]
+        assert await write_all(peer, 4.0, 4, 4, False) == good
+        await peer.client.activate_session("observer", PASSWORD)
+        assert await write_all(peer, 1.0, 1, 1, True) == [DENIED] * 4
+        await peer.client.activate_session("controller", PASSWORD)
+        guarded.live.sim.end_tick = guarded.live.tick + 10
+        await guarded.live.step(5)
+        assert await write_all(peer, 1.0, 1, 1, True) == ["BadInvalidState"] * 4
+
+
+async def test_a_write_like_one_before_is_in_the_ledger(guarded, loop):
+    audit, path = guarded.server.security.audit, guarded.folder / "audit.jsonl"
+    audit.flush()
+    before = len(path.read_text().splitlines())
+    async with guarded.client("controller") as peer:
+        for i in range(5):
+            await write_all(peer, float(i), i, i, bool(i % 2))
+        audit.flush()
+    rows = [json.loads(line) for line in path.read_text().splitlines()[before:]]
+    last = {}
+    for r in rows:
+        if r["kind"] == "write":
+            names, values = (v if isinstance(v, list) else [v] for v in (r["name"], r["value"]))
+            last |= dict(zip(names, values, strict=True))
+            assert r["user"] == "controller" and r["status"] == GOOD
+    assert [last[n] for n in OUTPUTS] == [4.0, 4, 4, False]
