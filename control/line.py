@@ -193,9 +193,7 @@ def hold_still(n: Any, c: Any, io: Any) -> None:
     for k in range(n.first_doser, n.first_doser + n.dosers):
         dosing.rest(c.dosers[k], c, io)
     io[n.wait_open], io[n.out_open], io[n.door] = 0.0, 0.0, 0.0
-    if n.state == SAFE or n.state == STOPPED:
-        io[n.belt_run] = 0.0
-    elif too_early(n):  # held: what comes next waits on the belt
+    if n.state == SAFE or n.state == STOPPED or too_early(n):
         io[n.belt_run] = 0.0
     if io[n.estop] > 0.5 or io[n.tripped] > 0.5 or n.state == STOPPED:
         io[n.mixer_run] = 0.0

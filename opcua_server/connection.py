@@ -185,7 +185,9 @@ class Connection(asyncio.Protocol):
         endpoints = self.server.endpoints(p.EndpointUrl or "")
         if p.ProfileUris:
             endpoints = [e for e in endpoints if e.TransportProfileUri in p.ProfileUris]
-        return results(o.GetEndpointsResponse_Encoding_DefaultBinary, request.handle, ua.EndpointDescription, endpoints)[: -len(wire.NO_LIST)]
+        return results(o.GetEndpointsResponse_Encoding_DefaultBinary, request.handle, ua.EndpointDescription, endpoints)[
+            : -len(wire.NO_LIST)
+        ]
 
     def _find_servers(self, request: Request) -> bytes:
         p = self._parameters(request, ua.FindServersParameters)
@@ -209,13 +211,19 @@ class Connection(asyncio.Protocol):
             if len(p.ClientNonce or b"") < 32:
                 raise ua.UaStatusCodeError(Code.BadNonceInvalid)
             self.server.check_certificate(certificate, p.ClientDescription.ApplicationUri or "")
-        session = self.server.sessions.create(p.SessionName or "", p.ClientDescription, p.RequestedSessionTimeout, certificate, (p.EndpointUrl or "")[:1024])
+        session = self.server.sessions.create(
+            p.SessionName or "", p.ClientDescription, p.RequestedSessionTimeout, certificate, (p.EndpointUrl or "")[:1024]
+        )
         self.session, session.connection = session, self
-        out = ua.CreateSessionResult(SessionId=session.session_id, AuthenticationToken=session.token, RevisedSessionTimeout=session.timeout_s * 1e3)
+        out = ua.CreateSessionResult(
+            SessionId=session.session_id, AuthenticationToken=session.token, RevisedSessionTimeout=session.timeout_s * 1e3
+        )
         out.ServerNonce, out.ServerEndpoints = session.nonce, self.server.endpoints(p.EndpointUrl or "")
         out.ServerCertificate, out.MaxRequestMessageSize = policy.host_certificate, self.server.limits.message_bytes
         if certificate:
-            out.ServerSignature = ua.SignatureData(policy.AsymmetricSignatureURI, policy.asymmetric_cryptography.signature(certificate + p.ClientNonce))
+            out.ServerSignature = ua.SignatureData(
+                policy.AsymmetricSignatureURI, policy.asymmetric_cryptography.signature(certificate + p.ClientNonce)
+            )
         return head(o.CreateSessionResponse_Encoding_DefaultBinary, request.handle) + struct_to_binary(out)
 
     async def _activate(self, request: Request) -> None:

@@ -62,7 +62,11 @@ class Identity:
             ua.UaStatusCodeError: BadIdentityTokenInvalid, BadIdentityTokenRejected, BadUserSignatureInvalid.
         """
         token = p.UserIdentityToken
-        anonymous = token is None or isinstance(token, ua.AnonymousIdentityToken) or (isinstance(token, ua.ExtensionObject) and token.TypeId.is_null())
+        anonymous = (
+            token is None
+            or isinstance(token, ua.AnonymousIdentityToken)
+            or (isinstance(token, ua.ExtensionObject) and token.TypeId.is_null())
+        )
         if self._gate is None:
             if not anonymous:
                 raise ua.UaStatusCodeError(Code.BadIdentityTokenRejected)

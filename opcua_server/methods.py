@@ -48,7 +48,15 @@ class Methods:
         self.nodes = nodes
         self._by_node: dict[ua.NodeId, Method] = {}
 
-    def add(self, name: str, text: Text, right: Right, run: Callable[..., Any], inputs: tuple[Argument, ...] = (), outputs: tuple[Argument, ...] = ()) -> ua.NodeId:
+    def add(
+        self,
+        name: str,
+        text: Text,
+        right: Right,
+        run: Callable[..., Any],
+        inputs: tuple[Argument, ...] = (),
+        outputs: tuple[Argument, ...] = (),
+    ) -> ua.NodeId:
         """A method of ours, `Object.Name`."""
         owner = here(name.rsplit(".", 1)[0])
         node = self.nodes.method(name, owner, text, inputs, outputs)

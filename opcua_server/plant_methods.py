@@ -70,7 +70,13 @@ class PlantMethods:
         self._show("Time.Epoch", Text("count of resets", "复位次数"), UINT32, lambda _: live.epoch)
         self._show("Time.Late", Text("lateness of the last scan, ms", "上一扫描的延迟（毫秒）"), DOUBLE, lambda _: live.late_ms)
         self._show("Time.Overruns", Text("times that real time was lost", "超时次数"), UINT32, lambda _: live.overruns)
-        self._show("Time.Controllers", Text("controllers in lock-step", "同步控制器"), STRING, lambda _: [p.name for p in lock.partners.values()], LIST)
+        self._show(
+            "Time.Controllers",
+            Text("controllers in lock-step", "同步控制器"),
+            STRING,
+            lambda _: [p.name for p in lock.partners.values()],
+            LIST,
+        )
         self._show("Time.Awaited", Text("controllers that time waits for", "正在等待的控制器"), STRING, lambda _: lock.awaited, LIST)
         self._show("Time.Lost", Text("controller that was dropped last, and why", "上一个失联控制器及原因"), STRING, lambda _: lock.lost)
         self._show("Time.Trouble", Text("why the run failed", "运行失败原因"), STRING, lambda _: live.trouble)
@@ -119,14 +125,21 @@ class PlantMethods:
         self._object("Faults", Text("Faults", "故障"))
         catalogue = [{"fault": f.name, "machine": kind, "low": f.low, "high": f.high, "default": f.default, "unit": f.unit, "en": f.en, "zh": f.zh}
                      for entries in faults().values() for kind, f in entries]  # fmt: skip
-        self._show("Faults.Catalogue", Text("what can fail, as JSON", "故障目录（JSON）"), STRING, lambda _: json.dumps(catalogue, ensure_ascii=False))
+        self._show(
+            "Faults.Catalogue",
+            Text("what can fail, as JSON", "故障目录（JSON）"),
+            STRING,
+            lambda _: json.dumps(catalogue, ensure_ascii=False),
+        )
         self.nodes.variable("Faults.Active", here("Faults"), Text("faults that are on", "当前故障"), STRING, [], rank=LIST)
         self.nodes.values[here("Faults.Active")] = self._active
         which = _in("Fault", STRING, "name of the catalogue", "故障名"), _in("Target", STRING, "machine", "设备")
         self.methods.add("Faults.Inject", Text("let a machine fail", "注入故障"), Right.FAULTS, self._inject,
                          (*which, _in("Severity", DOUBLE, "NaN for the default", "严重程度，NaN 为默认"), _in("Onset", DOUBLE, "s until it is full", "发展时间（秒）"),
                           _in("Duration", DOUBLE, "s; 0 until cleared", "持续时间（秒），0 为直到清除")))  # fmt: skip
-        self.methods.add("Faults.Clear", Text("end a fault", "清除故障"), Right.FAULTS, lambda s, f, t: self.live.sim.clear(f or "", t or ""), which)
+        self.methods.add(
+            "Faults.Clear", Text("end a fault", "清除故障"), Right.FAULTS, lambda s, f, t: self.live.sim.clear(f or "", t or ""), which
+        )
 
     def _inject(self, session: Session, fault: str | None, target: str | None, severity: float, onset_s: float, duration_s: float) -> None:
         for what, value in (("Onset", onset_s), ("Duration", duration_s)):
@@ -151,8 +164,15 @@ class PlantMethods:
         self._show("Run.Design", Text("design of the plant", "设计"), STRING, lambda _: live.sim.design.name)
         self._show("Run.Seed", Text("seed", "随机种子"), INT32, lambda _: live.sim.seed)
         self._show("Run.Recording", Text("is it recorded", "是否记录"), BOOLEAN, lambda _: live.sim.writer is not None)
-        self._show("Run.Folder", Text("folder of the record", "记录文件夹"), STRING, lambda _: str(live.sim.writer.path) if live.sim.writer else "")
-        self._show("Run.LastError", Text("why your last call or write was refused", "上次操作被拒绝的原因"), STRING, lambda s: s.last_error if s else "")
+        self._show(
+            "Run.Folder", Text("folder of the record", "记录文件夹"), STRING, lambda _: str(live.sim.writer.path) if live.sim.writer else ""
+        )
+        self._show(
+            "Run.LastError",
+            Text("why your last call or write was refused", "上次操作被拒绝的原因"),
+            STRING,
+            lambda s: s.last_error if s else "",
+        )
         add = self.methods.add
         add("Run.PlaceOrder", Text("order concrete", "下达任务"), Right.ORDERS,
             lambda s, grade, volume, site: live.sim.place_order(grade or "", volume, (site or "order")[:64]),
@@ -174,7 +194,9 @@ class PlantMethods:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "recipe"
-            raise BatchtwinError("E101", where=where, problem=first["msg"], mend="give the fields of a recipe as in a design file") from None
+            raise BatchtwinError(
+                "E101", where=where, problem=first["msg"], mend="give the fields of a recipe as in a design file"
+            ) from None
         self.live.sim.load_recipe(recipe)
 
     def _record(self, session: Session, name: str | None) -> str:

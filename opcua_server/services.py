@@ -54,17 +54,33 @@ class Services:
         self._add("BrowseNext", ua.BrowseNextParameters, self._browse_next)
         self._add("TranslateBrowsePathsToNodeIds", ua.TranslateBrowsePathsToNodeIdsParameters, self._translate)
         self._add("RegisterNodes", ua.RegisterNodesParameters, self._register)
-        self._add("UnregisterNodes", ua.UnregisterNodesParameters, lambda session, r, p, respond: head(o.UnregisterNodesResponse_Encoding_DefaultBinary, r.handle))
+        self._add(
+            "UnregisterNodes",
+            ua.UnregisterNodesParameters,
+            lambda session, r, p, respond: head(o.UnregisterNodesResponse_Encoding_DefaultBinary, r.handle),
+        )
         self._add("HistoryRead", ua.HistoryReadParameters, self._history)
         self._add("Call", ua.CallParameters, self._call)
         self._add("CreateSubscription", ua.CreateSubscriptionParameters, self._structure("CreateSubscription", s.create))
         self._add("ModifySubscription", ua.ModifySubscriptionParameters, self._structure("ModifySubscription", s.modify))
-        self._add("DeleteSubscriptions", ua.DeleteSubscriptionsParameters, self._codes("DeleteSubscriptions", lambda n, p: s.delete(n, p.SubscriptionIds)))
+        self._add(
+            "DeleteSubscriptions",
+            ua.DeleteSubscriptionsParameters,
+            self._codes("DeleteSubscriptions", lambda n, p: s.delete(n, p.SubscriptionIds)),
+        )
         self._add("SetPublishingMode", ua.SetPublishingModeParameters,
                   self._codes("SetPublishingMode", lambda n, p: s.set_publishing_mode(n, p.PublishingEnabled, p.SubscriptionIds)))  # fmt: skip
         self._add("TransferSubscriptions", ua.TransferSubscriptionsParameters, self._transfer)
-        self._add("CreateMonitoredItems", ua.CreateMonitoredItemsParameters, self._items("CreateMonitoredItems", ua.MonitoredItemCreateResult, s.create_items))
-        self._add("ModifyMonitoredItems", ua.ModifyMonitoredItemsParameters, self._items("ModifyMonitoredItems", ua.MonitoredItemModifyResult, s.modify_items))
+        self._add(
+            "CreateMonitoredItems",
+            ua.CreateMonitoredItemsParameters,
+            self._items("CreateMonitoredItems", ua.MonitoredItemCreateResult, s.create_items),
+        )
+        self._add(
+            "ModifyMonitoredItems",
+            ua.ModifyMonitoredItemsParameters,
+            self._items("ModifyMonitoredItems", ua.MonitoredItemModifyResult, s.modify_items),
+        )
         self._add("DeleteMonitoredItems", ua.DeleteMonitoredItemsParameters, self._codes("DeleteMonitoredItems", s.delete_items))
         self._add("SetMonitoringMode", ua.SetMonitoringModeParameters, self._codes("SetMonitoringMode", s.set_monitoring_mode))
         self._add("SetTriggering", ua.SetTriggeringParameters, self._triggering)
@@ -138,7 +154,11 @@ class Services:
                 v = read(item, session)
                 if item.AttributeId != ua.AttributeIds.Value or not (source and server):
                     shown = item.AttributeId == ua.AttributeIds.Value
-                    v = dataclasses.replace(v, SourceTimestamp=v.SourceTimestamp if source and shown else None, ServerTimestamp=v.ServerTimestamp if server else None)
+                    v = dataclasses.replace(
+                        v,
+                        SourceTimestamp=v.SourceTimestamp if source and shown else None,
+                        ServerTimestamp=v.ServerTimestamp if server else None,
+                    )
                 yield v
 
         items = self._check(p.NodesToRead)
@@ -179,7 +199,9 @@ class Services:
 
         async def answer() -> bytes:
             found = await self.server.history.read(p, session)
-            return b"".join((head(o.HistoryReadResponse_Encoding_DefaultBinary, r.handle), len(found).to_bytes(4, "little"), *found, NO_LIST))
+            return b"".join(
+                (head(o.HistoryReadResponse_Encoding_DefaultBinary, r.handle), len(found).to_bytes(4, "little"), *found, NO_LIST)
+            )
 
         self._later(session, r, answer(), respond)
 

@@ -72,7 +72,12 @@ def fill_standard(server: PlantServer) -> None:
         fixed[getattr(o, f"{prefix}MaxNodesPer{name}")] = (limits.nodes_per_call, V.UInt32)
     fixed[o.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall] = (limits.nodes_per_call, V.UInt32)
     fixed[o.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData] = (limits.history_nodes, V.UInt32)
-    for name in ("MaxNodesPerHistoryReadEvents", "MaxNodesPerHistoryUpdateData", "MaxNodesPerHistoryUpdateEvents", "MaxNodesPerNodeManagement"):
+    for name in (
+        "MaxNodesPerHistoryReadEvents",
+        "MaxNodesPerHistoryUpdateData",
+        "MaxNodesPerHistoryUpdateEvents",
+        "MaxNodesPerNodeManagement",
+    ):
         fixed[getattr(o, prefix + name)] = (0, V.UInt32)
     for number, (value, vtype) in fixed.items():
         if std(number) in nodes.space:

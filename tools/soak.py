@@ -27,8 +27,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "opcua_server")]
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "opcua_server"))
 
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary
@@ -41,6 +41,7 @@ BEAT = "Line1.Station.Heartbeat"
 WRAP = 1_000_000  # the heartbeat starts again there
 OVERFLOW = 0x480
 KEPT_BYTES = 8_000_000
+SLICES = 20  # of each hour
 GROWTH = 1.05  # most, from the second quarter to the last
 ALL_FOR_FLATNESS = 8  # stretches below which the memory is not judged: it still settles
 DAY_S = 12 * 3600.0  # from one working day's first order to the next one's
@@ -205,7 +206,8 @@ async def _listens(raw: Raw, r: random.Random, tags: list[str]) -> None:
 
 
 async def _browses(raw: Raw, r: random.Random, tags: list[str]) -> None:
-    await raw.ask(asked("Browse", NodesToBrowse=[ua.BrowseDescription(node("Line1"), 2, ua.NodeId(33), True, 0, 63)], RequestedMaxReferencesPerNode=20))
+    line = ua.BrowseDescription(node("Line1"), ua.BrowseDirection.Both, ua.NodeId(33), True, 0, 63)
+    await raw.ask(asked("Browse", NodesToBrowse=[line], RequestedMaxReferencesPerNode=20))
 
 
 class Admin:
@@ -270,19 +272,24 @@ async def seen(steady: Steady, admin: Admin, what: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def soak(url: str, pid: int, hours: float, fuzz: int, seed: int, scans: int, tell: Any) -> list[str]:
+def tell(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)
+
+
+async def soak(url: str, pid: int, options: argparse.Namespace) -> list[str]:
     """Play; returns what went wrong."""
-    r = random.Random(seed)
+    hours, fuzz, scans = options.hours, options.fuzz, options.scans
+    r = random.Random(options.seed)
     admin = Admin(await Raw.logged_in(url, "soak-admin"))
     listing = [name for group in ("Sensors", "Setpoints", "Actuators", "Statuses") for name in await admin.value(f"Image.{group}.Names")]
     steady = Steady(await Raw.logged_in(url, "soak-admin"), r.sample(listing, 100))
-    generator = Generator(seed)
-    fuzzer, come = Fuzzer(url, generator), [0]
+    fuzzer, come = Fuzzer(url, Generator(options.seed)), [0]
     company = [asyncio.create_task(steady.run())]
     company += [asyncio.create_task(come_and_go(url, random.Random(r.random()), listing, come)) for _ in range(4)]
     stretches = max(round(hours), 4)
     memory: list[float] = []
-    tell(f"{'hour':>6} {'s':>6} {'MB':>7} {'sessions':>8} {'subscr.':>8} {'clients':>8} {'fuzzed':>8} {'ended':>7} {'messages':>9} {'values':>9} {'lost':>5}")
+    tell("  hour      s      MB sessions  subscr.  clients   fuzzed   ended  messages    values  lost")
     began = time.monotonic()
 
     async def line(hour: float) -> None:
@@ -293,13 +300,15 @@ async def soak(url: str, pid: int, hours: float, fuzz: int, seed: int, scans: in
 
     await line(0.0)
     for k in range(1, stretches + 1):
-        playing = asyncio.gather(admin.until(k * hours * 3600 / stretches), fuzzer.run(fuzz * k // stretches - fuzzer.sent))
-        await asyncio.wait({playing, *company}, return_when=asyncio.FIRST_COMPLETED)
-        for task in company:
-            if task.done():
-                task.result()
-                raise RuntimeError("a client stopped")
-        await playing
+        for part in range(SLICES):  # the plant is much faster than the fuzz: they take turns
+            done = (k - 1 + (part + 1) / SLICES) / stretches
+            playing = asyncio.gather(admin.until(done * hours * 3600), fuzzer.run(int(fuzz * done) - fuzzer.sent))
+            await asyncio.wait({playing, *company}, return_when=asyncio.FIRST_COMPLETED)
+            for task in company:
+                if task.done():
+                    task.result()
+                    raise RuntimeError("a client stopped")
+            await playing
         await seen(steady, admin, f"hour {k}")
         start, steady.beats = steady.beat, []
         await admin.lockstep(scans)
@@ -333,15 +342,15 @@ def main(arguments: list[str] | None = None) -> int:
     if options.serve:
         serve(options.serve, options.hours, options.seed)
         return 0
-    print(f"seed {options.seed}: {options.hours:g} h, {options.fuzz} inputs")
+    tell(f"seed {options.seed}: {options.hours:g} h, {options.fuzz} inputs")
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
         command = [sys.executable, __file__, "--serve", name, "--hours", str(options.hours), "--seed", str(options.seed)]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": sys.path[1]})
         try:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
-            wrong = asyncio.run(soak(url, server.pid, options.hours, options.fuzz, options.seed, options.scans, lambda text: print(text, flush=True)))
+            wrong = asyncio.run(soak(url, server.pid, options))
             server.send_signal(signal.SIGTERM)
             if server.wait(60.0) != 0:
                 wrong.append(f"the server left with {server.returncode}")

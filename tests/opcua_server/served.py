@@ -17,6 +17,7 @@ from opcua_server.certificates import Own, own_certificate
 from opcua_server.limits import Limits
 from opcua_server.login import Throttle
 from opcua_server.nodes import NS
+from opcua_server.publishing import Pace
 from opcua_server.security import Security, insecure, secure
 from opcua_server.server import PlantServer
 from opcua_server.users import UserStore
@@ -102,6 +103,7 @@ class Served:
         await until(lambda: not self.server._connections, "a connection does not close")
         for ident in list(self.server.subscriptions._subscriptions):
             self.server.subscriptions._end(self.server.subscriptions._subscriptions[ident])
+        self.server.subscriptions._pace = Pace()
         self.live.lockstep.close()
         self.live.lockstep.lost, self.live.lockstep.timeout_s = "", WAIT_S
         self.live.set_speed("1")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,7 +90,7 @@ async def test_who_may_only_look_on_changes_nothing_whatever_they_send(watched, 
 async def test_an_instructor_may_change_much_and_breaks_nothing(plant, loop):
     generator = Generator(SEED + 1)
     fuzzer = Fuzzer(plant.url, generator)
-    for _ in range(10):
+    for _ in range(8):
         await fuzzer.run(100)
         await well(plant)
         plant.live.pause()
@@ -156,7 +159,7 @@ async def test_within_a_secured_channel(guarded, loop):
     """What is signed and encrypted properly and is nonsense nevertheless."""
     generator = Generator(SEED + 3)
     async with guarded.client("observer") as healthy:
-        left = 200
+        left = 120
         while left > 0:
             async with guarded.client("observer") as peer:
                 raw = Raw(None, None)
@@ -197,3 +200,10 @@ def test_the_same_seed_gives_the_same_inputs():
     raw, other = Raw(None, None), Raw(None, None)
     one, two = Generator(SEED), Generator(SEED)
     assert [one.body(one.bodies(raw)) for _ in range(50)] == [two.body(two.bodies(other)) for _ in range(50)]
+
+
+def test_the_soak_in_small():
+    """A few minutes of the day that `make soak` plays: a server process, company that comes and vanishes, lock-step, fuzz."""
+    command = [sys.executable, "tools/soak.py", "--hours", "0.1", "--fuzz", "400", "--scans", "40", "--seed", str(SEED)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[2], check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["nothing lost, memory level, no error"]), done.stdout + done.stderr
