@@ -169,7 +169,9 @@ class PlantServer:
     def _stepped(self) -> None:
         """The model has moved, or its state has changed."""
         self._show()
-        if self.live.outside is not None:  # what a controller has written and the plant has not yet taken
+        for name, value in self.live.sim.wished.items():  # what was written and the plant has not yet taken
+            self.board.values[self.board.table.index(name)] = value
+        if self.live.outside is not None:
             for index, value in self.live.outside.pending.items():
                 self.board.values[index] = value
         self.subscriptions.step()

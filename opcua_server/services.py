@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,9 @@ from opcua_server.wire import NO_LIST, Request, head, results
 
 if TYPE_CHECKING:
     from opcua_server.server import PlantServer
+
+AT_ONCE = 20  # nodes to browse, paths to follow
+PIECE_S = 0.008  # wall time that others wait for one of the many results of a request
 
 Code = ua.StatusCodes
 o = ua.ObjectIds
@@ -129,15 +133,38 @@ class Services:
             raise refuse(Code.BadTooManyOperations)
         return items
 
-    def _list(self, count: int, found: Iterable[Any]) -> bytes:
-        """Results as they come, encoded; refused as soon as they are too much for one response."""
-        parts, size = [count.to_bytes(4, "little")], 0
+    def _encoded(self, count: int, found: Iterable[Any]) -> Iterator[bytes]:
+        """A list of results and no diagnostics, piece by piece; refused as soon as it is too much for one response."""
+        size = 0
+        yield count.to_bytes(4, "little")
         for result in found:
-            parts.append(struct_to_binary(result))
-            size += len(parts[-1])
+            part = struct_to_binary(result)
+            size += len(part)
             if size > self.limits.response_bytes:
                 raise refuse(Code.BadResponseTooLarge)
-        return b"".join(parts) + NO_LIST
+            yield part
+        yield NO_LIST
+
+    def _by_pieces(
+        self, session: Session, r: Request, number: int, count: int, found: Iterable[Any], respond: Callable[[bytes], None]
+    ) -> bytes | None:
+        """A few results are answered at once; many of them make pauses, in which the plant goes on and others are served."""
+        pieces = self._encoded(count, found)
+        if count <= AT_ONCE:
+            return head(number, r.handle) + b"".join(pieces)
+        self._check_pending(session)
+
+        async def answer() -> bytes:
+            parts, enough = [head(number, r.handle)], time.monotonic() + PIECE_S
+            for part in pieces:
+                parts.append(part)
+                if time.monotonic() > enough:
+                    await asyncio.sleep(0)
+                    enough = time.monotonic() + PIECE_S
+            return b"".join(parts)
+
+        self._later(session, r, answer(), respond)
+        return None
 
     # --- attributes and views -------------------------------------------------------------------------
 
@@ -162,29 +189,30 @@ class Services:
                 yield v
 
         items = self._check(p.NodesToRead)
-        return head(READ_RESPONSE, r.handle) + self._list(len(items), values())
+        return head(READ_RESPONSE, r.handle) + b"".join(self._encoded(len(items), values()))
 
     def _write(self, session: Session, r: Request, p: ua.WriteParameters, _: Any) -> bytes:
         items = self._check(p.NodesToWrite)
         codes = self.server.write(items, session)
         return head(WRITE_RESPONSE, r.handle) + list_to_binary(ua.UInt32, codes) + NO_LIST
 
-    def _browse(self, session: Session, r: Request, p: ua.BrowseParameters, _: Any) -> bytes:
+    def _browse(self, session: Session, r: Request, p: ua.BrowseParameters, respond: Callable[[bytes], None]) -> bytes | None:
         if p.View is not None and p.View.ViewId is not None and not p.View.ViewId.is_null():
             raise refuse(Code.BadViewIdUnknown)
         view, nodes = self.server.view, self._check(p.NodesToBrowse)
-        view.begin()
-        found = (view.browse(d, p.RequestedMaxReferencesPerNode, session) for d in nodes)
-        return head(o.BrowseResponse_Encoding_DefaultBinary, r.handle) + self._list(len(nodes), found)
+        work = view.begin()
+        found = (view.browse(d, p.RequestedMaxReferencesPerNode, session, work) for d in nodes)
+        return self._by_pieces(session, r, o.BrowseResponse_Encoding_DefaultBinary, len(nodes), found, respond)
 
     def _browse_next(self, session: Session, r: Request, p: ua.BrowseNextParameters, _: Any) -> bytes:
         found = [self.server.view.next(point, p.ReleaseContinuationPoints, session) for point in self._check(p.ContinuationPoints)]
         return results(o.BrowseNextResponse_Encoding_DefaultBinary, r.handle, ua.BrowseResult, found)
 
-    def _translate(self, session: Session, r: Request, p: Any, _: Any) -> bytes:
-        self.server.view.begin()
-        found = [self.server.view.translate(path) for path in self._check(p.BrowsePaths)]
-        return results(o.TranslateBrowsePathsToNodeIdsResponse_Encoding_DefaultBinary, r.handle, ua.BrowsePathResult, found)
+    def _translate(self, session: Session, r: Request, p: Any, respond: Callable[[bytes], None]) -> bytes | None:
+        view, paths = self.server.view, self._check(p.BrowsePaths)
+        work = view.begin()
+        found = (view.translate(path, work) for path in paths)
+        return self._by_pieces(session, r, o.TranslateBrowsePathsToNodeIdsResponse_Encoding_DefaultBinary, len(paths), found, respond)
 
     def _register(self, session: Session, r: Request, p: Any, _: Any) -> bytes:
         """Our NodeIds are short and looked up fast as they are."""

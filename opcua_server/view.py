@@ -17,28 +17,31 @@ Mask = ua.BrowseResultMask
 NULL = ua.NodeId()
 
 
+class Work:
+    """How many references one request may still look at."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._left = limits.browse_work
+
+    def take(self, count: int) -> None:
+        """Look at some more; refused when they are too many."""
+        self._left -= count + 1
+        if self._left < 0:
+            raise ua.UaStatusCodeError(Code.BadTooManyOperations)
+
+
 class View:
     """Answers Browse, BrowseNext and TranslateBrowsePaths."""
 
     def __init__(self, nodes: Nodes, limits: Limits) -> None:
         self.nodes, self._limits = nodes, limits
-        self._left = limits.browse_work
         self._kinds = lru_cache(maxsize=256)(self._subtypes)
 
-    def begin(self) -> None:
+    def begin(self) -> Work:
         """A new request has come."""
-        self._left = self._limits.browse_work
+        return Work(self._limits)
 
-    def _references(self, node: ua.NodeId) -> list[ua.ReferenceDescription]:
-        """References of a node; refused when the request has looked at too many."""
-        data = self.nodes.space.get(node)
-        found = data.references if data else []
-        self._left -= len(found) + 1
-        if self._left < 0:
-            raise ua.UaStatusCodeError(Code.BadTooManyOperations)
-        return found
-
-    def browse(self, description: ua.BrowseDescription, most: int, session: Session) -> ua.BrowseResult:
+    def browse(self, description: ua.BrowseDescription, most: int, session: Session, work: Work) -> ua.BrowseResult:
         """References of one node.
 
         Args:
@@ -52,7 +55,8 @@ class View:
         kind = description.ReferenceTypeId
         if kind != NULL and (kind not in self.nodes.space or self.nodes.node_class(kind) != ua.NodeClass.ReferenceType):
             return ua.BrowseResult(ua.StatusCode(Code.BadReferenceTypeIdInvalid))
-        found = [r for r in self._references(description.NodeId) if self._wanted(r, description)]
+        work.take(len(data.references))
+        found = [r for r in data.references if self._wanted(r, description)]
         return self._part(found, description.ResultMask, most, session)
 
     def next(self, point: bytes, release: bool, session: Session) -> ua.BrowseResult:
@@ -131,7 +135,7 @@ class View:
         held = data.attributes.get(attribute) if data else None
         return held.value.Value.Value if held and held.value and held.value.Value else other
 
-    def translate(self, path: ua.BrowsePath) -> ua.BrowsePathResult:
+    def translate(self, path: ua.BrowsePath, work: Work) -> ua.BrowsePathResult:
         """Nodes at the end of a path of browse names."""
         result = ua.BrowsePathResult()
         if path.StartingNode not in self.nodes.space:
@@ -146,16 +150,18 @@ class View:
             return result
         here = [path.StartingNode]
         for element in elements:
-            here = list(dict.fromkeys(n for start in here for n in self._targets(start, element)))
+            here = list(dict.fromkeys(n for start in here for n in self._targets(start, element, work)))
         if not here:
             result.StatusCode = ua.StatusCode(Code.BadNoMatch)
             return result
         result.Targets = [ua.BrowsePathTarget(ua.ExpandedNodeId(n.Identifier, n.NamespaceIndex, n.NodeIdType), 0xFFFF_FFFF) for n in here]
         return result
 
-    def _targets(self, start: ua.NodeId, element: ua.RelativePathElement) -> Iterator[ua.NodeId]:
+    def _targets(self, start: ua.NodeId, element: ua.RelativePathElement, work: Work) -> Iterator[ua.NodeId]:
+        data = self.nodes.space.get(start)
         kind = element.ReferenceTypeId
-        for r in self._references(start):
+        work.take(len(data.references) if data else 0)
+        for r in data.references if data else ():
             if r.IsForward == element.IsInverse:
                 continue
             if kind != NULL and r.ReferenceTypeId != kind and not (element.IncludeSubtypes and r.ReferenceTypeId in self._kinds(kind)):

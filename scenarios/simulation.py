@@ -195,6 +195,11 @@ class Simulation:
 
         self._wish(Command("write", name, float(value), by, {"name": name, "value": float(value), "by": by}, act))
 
+    @property
+    def wished(self) -> dict[str, float]:
+        """Tags that somebody has written and the next scan will take."""
+        return {wish.name: wish.value for wish in self._wishes if wish.kind == "write"}
+
     def inject(self, fault: str, target: str, severity: float | None = None, onset_s: float = 0.0, duration_s: float | None = None) -> None:
         """Let a fault of the catalogue befall a machine at the next scan.
 

@@ -65,7 +65,9 @@ async def wide(until: asyncio.Event) -> dict[str, Any]:
     table = wide_table()
     wave = Wave(table)
     plant = SimpleNamespace(table=table)
-    facade = _Facade(live, SimpleNamespace(plant=plant, design=SimpleNamespace(materials={}), image=SimpleNamespace(values=wave.values)))
+    facade = _Facade(
+        live, SimpleNamespace(plant=plant, design=SimpleNamespace(materials={}), image=SimpleNamespace(values=wave.values), wished={})
+    )
     server = PlantServer(facade, ANY, insecure(ANY))  # type: ignore[arg-type]
     late_ms: list[float] = []
 

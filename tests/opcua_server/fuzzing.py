@@ -60,12 +60,17 @@ class Raw:
 
     @classmethod
     async def logged_in(cls, url: str, name: str = "raw") -> Raw:
-        """Connect and log in as nobody in particular; `name` is that of the session."""
+        """Connect and log in as nobody in particular; `name` is that of the session.
+
+        Raises:
+            Closed: refused.
+        """
         raw = await cls.to(url)
         await raw.hello()
         await raw.open()
-        await raw.create(name)
-        await raw.activate()
+        if code := await raw.create(name) or await raw.activate():
+            raw.close()
+            raise Closed(code)
         return raw
 
     # --- sending --------------------------------------------------------------------------------------

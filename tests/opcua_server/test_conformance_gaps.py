@@ -169,6 +169,14 @@ async def test_continuation_points_are_released_bounded_and_ones_own(plant, loop
         assert await peer.send("BrowseNext", ContinuationPoints=[]) == "BadNothingToDo"
 
 
+async def test_registered_nodes_are_the_nodes(plant, loop):
+    async with plant.client() as peer:
+        answer = await peer.send("RegisterNodes", NodesToRegister=[here(GROSS), std("Server")])
+        assert answer.Parameters.RegisteredNodeIds == [here(GROSS), std("Server")]
+        assert not isinstance(await peer.send("UnregisterNodes", NodesToUnregister=[here(GROSS)]), str)
+        assert await peer.send("RegisterNodes", NodesToRegister=[]) == "BadNothingToDo"
+
+
 # --- monitored items --------------------------------------------------------------------------------------
 
 

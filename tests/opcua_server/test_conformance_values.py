@@ -343,7 +343,6 @@ async def test_what_is_written_is_read_at_once_and_reaches_the_plant_at_the_next
         assert plant.live.sim.image.latched[plant.live.sim.plant.table.index(node)] == value
 
 
-@pytest.mark.xfail(reason="a setpoint's wish waits in the simulation, where the board does not look")
 async def test_what_is_written_is_still_read_when_something_else_is_told(plant, loop):
     async with plant.client() as peer:
         for node, value, kind in TAKEN:

@@ -208,6 +208,16 @@ async def test_a_long_password_comes_in_several_blocks(guarded, loop, long_passw
             assert name_of(refused.value.code) == ("BadUserAccessDenied" if wrong == long_password[:-1] else "BadIdentityTokenInvalid")
 
 
+async def test_a_password_that_was_overheard_opens_no_other_session(guarded, loop):
+    async with guarded.client("instructor") as victim, guarded.client("observer") as thief:
+        overheard = victim.client._encrypt_password(PASSWORD, SecurityPolicyBasic256Sha256.URI)  # bound to the victim's last nonce
+        thief.client._encrypt_password = lambda password, policy_uri: overheard
+        with pytest.raises(ua.UaStatusCodeError) as refused:
+            await thief.client.activate_session("instructor", "unknown to the thief")
+        assert name_of(refused.value.code) == "BadIdentityTokenInvalid"
+        assert await thief.call("Time.Start") == "BadUserAccessDenied"
+
+
 async def test_anonymous_is_refused(guarded, loop):
     assert await refusal(guarded.client(own=guarded.own())) == "BadIdentityTokenRejected"
 
