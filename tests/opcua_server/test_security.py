@@ -610,34 +610,48 @@ async def test_our_own_tools_log_in(guarded, loop, monkeypatch):
 
 # --- requests that were seen before -----------------------------------------------------------------------
 
+STILL = "Line1.Weigher.Cement.OverTolerance"  # stays as it is: requests are told apart by how they begin
 OUTPUTS = (DOOR, "Line1.Weigher.Cement.Phase", "Line1.Station.Heartbeat", "Line1.Mixer.Run")
 KINDS = (ua.VariantType.Double, ua.VariantType.UInt32, ua.VariantType.Int32, ua.VariantType.Boolean)
 
 
 async def write_all(peer, *values):
     """One request with a value for each of the outputs above; StatusCodes by name."""
-    writes = [
-        ua.WriteValue(here(n), ua.AttributeIds.Value, None, ua.DataValue(ua.Variant(v, k)))
-        for n, v, k in zip(OUTPUTS, values, KINDS, strict=True)
-    ]
-    return [name_of(r) for r in (await peer.send("Write", NodesToWrite=writes)).Results]
+    pairs = [(STILL, False, ua.VariantType.Boolean), *zip(OUTPUTS, values, KINDS, strict=True)]
+    writes = [ua.WriteValue(here(n), ua.AttributeIds.Value, None, ua.DataValue(ua.Variant(v, k))) for n, v, k in pairs]
+    return [name_of(r) for r in (await peer.send("Write", NodesToWrite=writes)).Results][1:]
 
 
-async def test_a_write_like_one_before_is_checked_like_the_first(guarded, loop):
+@pytest.fixture
+def shortened(guarded, monkeypatch):
+    """Whether each write request went the short way."""
+    short, answer = [], guarded.server.services.fast_write.answer
+
+    def noting(body, session):
+        found = answer(body, session)
+        short.append(found is not None)
+        return found
+
+    monkeypatch.setattr(guarded.server.services.fast_write, "answer", noting)
+    return short
+
+
+async def test_a_write_like_one_before_is_checked_like_the_first(guarded, loop, shortened):
     good = [GOOD] * 4
     async with guarded.client("controller") as peer, guarded.client("operator") as other, guarded.client("observer") as third:
-        for i in range(4):  # the short way from some time on
+        for i in range(4):
             assert await write_all(peer, float(i), i, i, bool(i % 2)) == good
             assert [await peer.read(n) for n in OUTPUTS] == [float(i), i, i, bool(i % 2)]
             await guarded.live.step(1)
             assert [guarded.live.sim.image[n] for n in OUTPUTS] == [float(i), i, i, bool(i % 2)]
+        assert shortened[-1]
         outside = "BadOutOfRange"
         assert await write_all(peer, math.nan, 5, 5, True) == [outside, GOOD, GOOD, GOOD]
         assert await write_all(peer, 100.5, 10, -1, True) == [outside, outside, outside, GOOD]
         assert [await peer.read(n) for n in OUTPUTS] == [3.0, 5, 5, True]
         assert await write_all(other, 1.0, 1, 1, False) == await write_all(third, 1.0, 1, 1, False) == [DENIED] * 4
         assert [await peer.read(n) for n in OUTPUTS] == [3.0, 5, 5, True]
-        assert await write_all(peer, 4.0, 4, 4, False) == good
+        assert await write_all(peer, 4.0, 4, 4, False) == good and shortened[-1]
         await peer.client.activate_session("observer", PASSWORD)
         assert await write_all(peer, 1.0, 1, 1, True) == [DENIED] * 4
         await peer.client.activate_session("controller", PASSWORD)
@@ -646,13 +660,14 @@ async def test_a_write_like_one_before_is_checked_like_the_first(guarded, loop):
         assert await write_all(peer, 1.0, 1, 1, True) == ["BadInvalidState"] * 4
 
 
-async def test_a_write_like_one_before_is_in_the_ledger(guarded, loop):
+async def test_a_write_like_one_before_is_in_the_ledger(guarded, loop, shortened):
     audit, path = guarded.server.security.audit, guarded.folder / "audit.jsonl"
     audit.flush()
     before = len(path.read_text().splitlines())
     async with guarded.client("controller") as peer:
         for i in range(5):
             await write_all(peer, float(i), i, i, bool(i % 2))
+        assert shortened[-1]
         audit.flush()
     rows = [json.loads(line) for line in path.read_text().splitlines()[before:]]
     last = {}
