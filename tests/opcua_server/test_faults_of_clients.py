@@ -46,7 +46,7 @@ def limited(plant, monkeypatch):
 def quiet(caplog):
     """Whatever a client does is no error of ours."""
     yield
-    errors = [r for r in caplog.records if r.levelno >= logging.ERROR and r.name.partition(".")[0] in ("batchtwin", "asyncio")]
+    errors = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR and r.name.partition(".")[0] in ("batchtwin", "asyncio")]
     assert not [r.getMessage() + str(r.exc_info) for r in errors]
 
 

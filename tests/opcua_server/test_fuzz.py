@@ -53,7 +53,7 @@ def sound(caplog):
     """No mistake of ours was logged, no task died unheard."""
     print(f"seed {SEED}")
     yield
-    errors = [r for r in caplog.records if r.levelno >= logging.ERROR and r.name.partition(".")[0] in ("batchtwin", "asyncio")]
+    errors = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR and r.name.partition(".")[0] in ("batchtwin", "asyncio")]
     assert not [f"{r.getMessage()} {r.exc_info}" for r in errors]
 
 
