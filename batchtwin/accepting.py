@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from asyncua import ua
 
 from batchtwin.serving import login, quiet
-from opcua_server.client import Login, Twin, connected
+from opcua_server.clients.client import Login, Twin, connected
 from scenarios.acceptance.case import CASES, Case, case_names, load_case
 from scenarios.acceptance.results import CaseResult
 from twin.design.load import packaged

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from opcua_server.trust import Listed
-    from opcua_server.users import UserStore
+    from opcua_server.access.trust import Listed
+    from opcua_server.access.users import UserStore
 
 DONE, FAILED = 0, 1
 EPILOG = "Exit codes: 0 done, 1 the ledger was tampered with, 2 wrong input. The state folder is $BATCHTWIN_STATE."
@@ -90,7 +90,7 @@ def _table(rows: list[dict[str, Any]], as_json: bool, empty: str) -> None:
 @contextmanager
 def _audited() -> Iterator[Callable[[str, str], None]]:
     """What an administrator does here stands in the audit ledger too; it is opened first, so that nothing goes unnoted."""
-    from opcua_server.audit import Audit
+    from opcua_server.access.audit import Audit
 
     ledger = Audit(_folder() / "audit.jsonl")
     try:
@@ -101,13 +101,13 @@ def _audited() -> Iterator[Callable[[str, str], None]]:
 
 
 def _folder() -> Path:
-    from opcua_server.state import state_folder
+    from opcua_server.access.state import state_folder
 
     return state_folder()
 
 
 def _store() -> UserStore:
-    from opcua_server.users import UserStore
+    from opcua_server.access.users import UserStore
 
     return UserStore(_folder() / "users.json")
 
@@ -138,7 +138,7 @@ def add(
     lang: Lang = None,
 ) -> None:
     """Add a user, or a certificate of one who is there."""
-    from opcua_server.x509_checks import der_of, load_certificate
+    from opcua_server.access.x509_checks import der_of, load_certificate
 
     store = _store()
     der = der_of(load_certificate(certificate)) if certificate else b""
@@ -180,7 +180,7 @@ def _password(from_stdin: bool) -> str:
     try:
         return sys.stdin.buffer.readline(4096).decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError:
-        from opcua_server.state import AccessError
+        from opcua_server.access.state import AccessError
 
         raise AccessError(("the password is no UTF-8", "密码不是 UTF-8 编码"), ("give it as UTF-8", "请使用 UTF-8 编码")) from None
 
@@ -195,7 +195,7 @@ def _shown(row: Listed) -> str:
 @app.command("certificates", epilog=EPILOG)
 def certificates(as_json: Json = False, lang: Lang = None) -> None:
     """List our own certificates, those that are trusted, and who was rejected last."""
-    from opcua_server.trust import TrustList
+    from opcua_server.access.trust import TrustList
 
     rows = [
         {
@@ -219,7 +219,7 @@ def trust(
     lang: Lang = None,
 ) -> None:
     """Trust a certificate; a server that runs does so at once."""
-    from opcua_server.trust import TrustList
+    from opcua_server.access.trust import TrustList
 
     with _audited() as note:
         row = TrustList(_folder()).trust(what)
@@ -233,7 +233,7 @@ def reject(
     lang: Lang = None,
 ) -> None:
     """Trust a certificate no longer."""
-    from opcua_server.trust import TrustList
+    from opcua_server.access.trust import TrustList
 
     with _audited() as note:
         row = TrustList(_folder()).reject(which)
@@ -252,8 +252,8 @@ def audit(
     lang: Lang = None,
 ) -> None:
     """Show the last entries of the audit ledger, or check the whole."""
-    from opcua_server import chain
-    from opcua_server.state import printable
+    from opcua_server.access import chain
+    from opcua_server.access.state import printable
 
     path = _folder() / "audit.jsonl"
     if verify:

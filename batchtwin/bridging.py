@@ -19,8 +19,8 @@ from twin.errors import BatchtwinError
 from twin.plant import Plant
 
 if TYPE_CHECKING:
-    from opcua_server.bridge import BridgeReport
-    from opcua_server.texts import Text
+    from opcua_server.address.texts import Text
+    from opcua_server.clients.bridge import BridgeReport
 
 LABELS = {"en": ("exchanges", "cycle time", "late", "connection", "refused", "cut to type"),
           "zh": ("交换次数", "周期时间", "迟到", "连接", "拒绝", "截断")}  # fmt: skip
@@ -40,7 +40,7 @@ def bridge(scenario: str, design: str | None, plc: str, map_file: Path, *, speed
 
     Args:
         plc: `opc.tcp://HOST:PORT`.
-        map_file: CSV, see `opcua_server.iomap`.
+        map_file: CSV, see `opcua_server.clients.iomap`.
         speed: times real time, or `max` for lock-step.
         scan_s: period of the exchange, s simulated.
         quietly: tell nothing on the way.
@@ -51,7 +51,7 @@ def bridge(scenario: str, design: str | None, plc: str, map_file: Path, *, speed
     Raises:
         BatchtwinError: wrong input, the PLC does not answer, or a node does not fit (then there is no folder).
     """
-    from opcua_server.bridge import load_map
+    from opcua_server.clients.bridge import load_map
 
     quiet()
     plan, plant = load_scenario(scenario, design)
@@ -73,8 +73,8 @@ def bridge(scenario: str, design: str | None, plc: str, map_file: Path, *, speed
 async def _play(plan: Scenario, plant: Design, seed: int | None, until_s: float | None, operator: bool, folder: Path | None, plc: str, rows: Any, who: Any,
                 tell: Any, speed: str, scan_s: float) -> dict[str, Any]:  # fmt: skip
     """The run, on the event loop."""
-    from opcua_server.bridge import Bridge
-    from opcua_server.texts import Text
+    from opcua_server.address.texts import Text
+    from opcua_server.clients.bridge import Bridge
 
     live = Session(plan, plant, seed=seed, until_s=until_s, operator=operator)
 
@@ -107,6 +107,6 @@ def summary(report: BridgeReport | dict[str, Any], language: str) -> None:
 
 def template(design: str | None) -> str:
     """A map of a design's tags with empty nodes, `hzs180` when None."""
-    from opcua_server.bridge import bridge_template
+    from opcua_server.clients.bridge import bridge_template
 
     return bridge_template(Plant(load_design(design or "hzs180")).table)

@@ -360,7 +360,7 @@ def nodeset(
     lang: Lang = None,
 ) -> None:
     """Print the OPC UA address space of a design (hzs180 when left out) as NodeSet2 XML."""
-    from opcua_server.nodeset import nodeset as xml
+    from opcua_server.address.nodeset import nodeset as xml
     from twin.design.load import load_design
 
     print(xml(load_design(design or "hzs180")), end="")

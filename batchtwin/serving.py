@@ -16,7 +16,7 @@ from scenarios.session import Session
 from twin.errors import BatchtwinError
 
 if TYPE_CHECKING:
-    from opcua_server.client import Login
+    from opcua_server.clients.client import Login
 
 INSECURE = (
     "no security: whoever reaches this port is an instructor (--insecure)",
@@ -34,7 +34,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
     Raises:
         BatchtwinError: wrong input, or the endpoint or the folder cannot be used.
     """
-    from opcua_server import security
+    from opcua_server.access import security
     from opcua_server.scenarios import Offer
     from opcua_server.serve import serve as run
 
@@ -76,7 +76,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
 
 def control(endpoint: str, lines: list[str], user: str, certificate: Path | None, once: bool = False) -> int:
     """Run the reference controller on a served plant; returns the scans done."""
-    from opcua_server.remote import control as run
+    from opcua_server.clients.remote import control as run
 
     quiet()
     return asyncio.run(run(endpoint, login(user, certificate), lines, once, tell=lambda line: print(line, flush=True)))
@@ -84,7 +84,7 @@ def control(endpoint: str, lines: list[str], user: str, certificate: Path | None
 
 def login(user: str, certificate: Path | None) -> Login | None:
     """Name and password of a user; the password comes from BATCHTWIN_PASSWORD, or is asked for."""
-    from opcua_server.client import Login
+    from opcua_server.clients.client import Login
 
     if not user:
         return None

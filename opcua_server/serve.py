@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from opcua_server.security import Security
+from opcua_server.access.security import Security
 from opcua_server.server import PlantServer, no_scenario, no_verdict
 from scenarios.session import Session
 

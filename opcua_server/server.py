@@ -13,25 +13,25 @@ from urllib.parse import urlparse
 
 from asyncua import ua
 
-from opcua_server import model
-from opcua_server.alarms import Alarms
-from opcua_server.attributes import Attributes
-from opcua_server.board import Board, filetime
-from opcua_server.channel import Refused
-from opcua_server.connection import Connection
-from opcua_server.history import History
-from opcua_server.limits import Limits
-from opcua_server.methods import Methods
-from opcua_server.nodes import APPLICATION_URI, NS, Nodes
-from opcua_server.plant_methods import PlantMethods
-from opcua_server.roles import User
-from opcua_server.security import Security
-from opcua_server.services import Services
-from opcua_server.sessions import NONCE_BYTES, Session, Sessions
-from opcua_server.standard import fill_standard
-from opcua_server.subscriptions import SubscriptionService
-from opcua_server.view import View
-from opcua_server.x509_checks import thumbprint
+from opcua_server.access.roles import User
+from opcua_server.access.security import Security
+from opcua_server.access.x509_checks import thumbprint
+from opcua_server.address import model
+from opcua_server.address.alarms import Alarms
+from opcua_server.address.attributes import Attributes
+from opcua_server.address.board import Board, filetime
+from opcua_server.address.history import History
+from opcua_server.address.methods import Methods
+from opcua_server.address.nodes import APPLICATION_URI, NS, Nodes
+from opcua_server.address.plant_methods import PlantMethods
+from opcua_server.address.standard import fill_standard
+from opcua_server.address.view import View
+from opcua_server.protocol.channel import Refused
+from opcua_server.protocol.connection import Connection
+from opcua_server.protocol.limits import Limits
+from opcua_server.protocol.services import Services
+from opcua_server.protocol.sessions import NONCE_BYTES, Session, Sessions
+from opcua_server.subscription.subscriptions import SubscriptionService
 from scenarios.session import Session as LiveRun
 from twin.errors import BatchtwinError
 from twin.tags import Tag
@@ -60,7 +60,7 @@ class PlantServer:
     Args:
         live: the live run; whoever made it runs and closes it.
         endpoint: `opc.tcp://HOST:PORT`; port 0 takes a free one.
-        security: who may connect, see `opcua_server.security`.
+        security: who may connect, see `opcua_server.access.security`.
         runs: folder for recordings that clients begin.
         scenario: turns the name that a client gives to Reset into a scenario.
         verdict: judges a run folder for a case.

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from opcua_server import security
+from opcua_server.access import security
 from opcua_server.scenarios import Offer
 from opcua_server.server import PlantServer
 from scenarios.session import Session

@@ -34,6 +34,15 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     os.replace(part, path)
 
 
+def packing(schema: pa.Schema) -> dict[str, Any]:
+    """How the columns of a table are packed. Scaled integers change little from row to row: deltas pack them tightly."""
+    return {
+        "compression": "zstd",
+        "use_dictionary": [f.name for f in schema if pa.types.is_string(f.type)],
+        "column_encoding": {f.name: "DELTA_BINARY_PACKED" for f in schema if pa.types.is_integer(f.type)},
+    }
+
+
 class RunWriter:
     """Writes one run.
 
@@ -115,15 +124,7 @@ class RunWriter:
 
     def _write_file(self, path: Path, rows: pa.Table) -> None:
         part = path.with_suffix(".tmp")
-        # Scaled integers change little from row to row: deltas pack them tightly.
-        deltas = {f.name: "DELTA_BINARY_PACKED" for f in rows.schema if pa.types.is_integer(f.type)}
-        pq.write_table(
-            rows,
-            part,
-            compression="zstd",
-            use_dictionary=[f.name for f in rows.schema if pa.types.is_string(f.type)],
-            column_encoding=deltas,
-        )
+        pq.write_table(rows, part, **packing(rows.schema))
         os.replace(part, path)
 
     def close(self, state: str, outcome: dict[str, Any]) -> None:
@@ -165,9 +166,13 @@ class RunWriter:
         with pq.ParquetFile(parts[0]) as first:
             schema = first.schema_arrow
         whole = folder / "whole.tmp"
-        with pq.ParquetWriter(whole, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(whole, schema, **packing(schema)) as writer:
+            waiting: list[pa.Table] = []
             for part in parts:
-                writer.write_table(pq.read_table(part))
+                waiting.append(pq.read_table(part))
+                if part == parts[-1] or sum(rows.nbytes for rows in waiting) > FLUSH_BYTES:
+                    writer.write_table(pa.concat_tables(waiting))  # a row group of many small parts
+                    waiting = []
         os.replace(whole, folder / WHOLE)
         for part in parts:
             part.unlink()

@@ -34,7 +34,7 @@ from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary
 from fuzzing import Closed, Fuzzer, Generator, Raw, asked, call, node
 
-from opcua_server.decoding import Bytes
+from opcua_server.protocol.decoding import Bytes
 from scenarios.run import open_run
 
 BEAT = "Line1.Station.Heartbeat"
@@ -53,10 +53,10 @@ V = ua.VariantType
 
 def serve(folder: Path, hours: float, seed: int) -> None:
     """Serve working days until SIGTERM."""
-    from opcua_server.identity import Identity
-    from opcua_server.roles import Role, User
+    from opcua_server.access.identity import Identity
+    from opcua_server.access.roles import Role, User
+    from opcua_server.access.security import insecure
     from opcua_server.scenarios import Offer
-    from opcua_server.security import insecure
     from opcua_server.serve import serve as run
     from scenarios.recent import Recent
     from scenarios.schema import load_scenario

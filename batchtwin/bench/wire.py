@@ -26,7 +26,7 @@ from asyncua.ua.ua_binary import struct_to_binary
 from batchtwin.bench.processes import ROOT
 from batchtwin.bench.runs import Result
 from batchtwin.bench.wire_serving import TAGS, wide_table
-from opcua_server.board import EPOCH_100NS
+from opcua_server.address.board import EPOCH_100NS
 
 SECONDS = 6.0  # of steady publishing
 P99_MS, CPU_SHARE, JITTER_MS = 150.0, 50.0, 10.0
@@ -300,9 +300,9 @@ def batched_read() -> Result:
 async def _by_tags(server: Served) -> float:
     """The reference controller with single tags: about 300 read and 150 written in one request each, a scan."""
     from control.reference import ReferenceController
-    from opcua_server.board import type_of
-    from opcua_server.client import Twin
-    from opcua_server.remote import RemoteImage
+    from opcua_server.address.board import type_of
+    from opcua_server.clients.client import Twin
+    from opcua_server.clients.remote import RemoteImage
 
     async with client(server) as c:
         twin = await Twin.of(c)
@@ -360,7 +360,7 @@ def _values(body: bytes, count: int) -> list[float | None]:
 
 async def _by_arrays(server: Served) -> float:
     """The reference controller as `batchtwin control` runs it, with the image as arrays."""
-    from opcua_server.remote import control
+    from opcua_server.clients.remote import control
 
     async with client(server) as c:
         node = c.get_node(ua.NodeId("Time.Scan", server.namespace))

@@ -57,7 +57,7 @@ class Wave:
 
 async def wide(until: asyncio.Event) -> dict[str, Any]:
     """The wide table on our server, stepped by a live plant at its scans of 100 ms."""
-    from opcua_server.security import insecure
+    from opcua_server.access.security import insecure
     from opcua_server.server import PlantServer
     from scenarios.session import Session
 
@@ -106,7 +106,7 @@ class _Facade:
 
 async def plant(until: asyncio.Event) -> dict[str, Any]:
     """A plant in lock-step."""
-    from opcua_server.security import insecure
+    from opcua_server.access.security import insecure
     from opcua_server.server import PlantServer
     from scenarios.session import Session
 

@@ -12,12 +12,12 @@ from asyncua import ua
 from typer.testing import CliRunner
 
 from batchtwin import access, cli
-from opcua_server.audit import Audit
-from opcua_server.certificates import own_certificate
-from opcua_server.state import state_folder
-from opcua_server.trust import TrustList
-from opcua_server.users import UserStore
-from opcua_server.x509_checks import thumbprint
+from opcua_server.access.audit import Audit
+from opcua_server.access.certificates import own_certificate
+from opcua_server.access.state import state_folder
+from opcua_server.access.trust import TrustList
+from opcua_server.access.users import UserStore
+from opcua_server.access.x509_checks import thumbprint
 from twin.errors import BatchtwinError
 
 PASSWORD = "open sesame"

@@ -13,8 +13,8 @@ from typing import Any
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, uatcp_to_binary
 
-from opcua_server.decoding import Bytes
-from opcua_server.nodes import NS
+from opcua_server.address.nodes import NS
+from opcua_server.protocol.decoding import Bytes
 
 WAIT_S = 10.0
 HEAD = struct.Struct("<4sIIIII")  # type, size, channel, token, sequence number, request

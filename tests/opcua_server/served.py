@@ -13,14 +13,14 @@ from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.ua.status_codes import get_name_and_doc
 from asyncua.ua.ua_binary import struct_from_binary
 
-from opcua_server.certificates import Own, own_certificate
-from opcua_server.limits import Limits
-from opcua_server.login import Throttle
-from opcua_server.nodes import NS
-from opcua_server.publishing import Pace
-from opcua_server.security import Security, insecure, secure
+from opcua_server.access.certificates import Own, own_certificate
+from opcua_server.access.login import Throttle
+from opcua_server.access.security import Security, insecure, secure
+from opcua_server.access.users import UserStore
+from opcua_server.address.nodes import NS
+from opcua_server.protocol.limits import Limits
 from opcua_server.server import PlantServer
-from opcua_server.users import UserStore
+from opcua_server.subscription.publishing import Pace
 from scenarios.session import Session
 from twin.errors import BatchtwinError
 

@@ -13,8 +13,8 @@ import numpy as np
 from asyncua import Server, ua
 
 from control.reference import ReferenceController
-from opcua_server.board import type_of
-from opcua_server.iomap import BEAT, Row, parse_node
+from opcua_server.address.board import type_of
+from opcua_server.clients.iomap import BEAT, Row, parse_node
 from twin.tags import TagTable
 
 URI = "urn:plc:test"

@@ -10,11 +10,11 @@ from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 
-from opcua_server.board import Board
-from opcua_server.filters import Event
-from opcua_server.limits import Limits
-from opcua_server.subscriptions import PublishRequest, SubscriptionService
-from opcua_server.texts import Text
+from opcua_server.address.board import Board
+from opcua_server.address.texts import Text
+from opcua_server.protocol.limits import Limits
+from opcua_server.subscription.filters import Event
+from opcua_server.subscription.subscriptions import PublishRequest, SubscriptionService
 from twin.tags import TagTable, sensor, status
 
 EPOCH = 133_000_000_000_000_000

@@ -8,7 +8,7 @@ import pytest
 from asyncua import ua
 from served import here, name_of, std, until
 
-from opcua_server.conditions import REMEMBERED
+from opcua_server.address.conditions import REMEMBERED
 from scenarios.session import Session
 from scenarios.simulation import Simulation
 from twin.clock import TICKS_PER_S

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from asyncua import ua
 
-from opcua_server import audit as audits
-from opcua_server import chain
-from opcua_server.audit import Audit
-from opcua_server.chain import START, tail, verify
-from opcua_server.state import AccessError, printable
+from opcua_server.access import audit as audits
+from opcua_server.access import chain
+from opcua_server.access.audit import Audit
+from opcua_server.access.chain import START, tail, verify
+from opcua_server.access.state import AccessError, printable
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pytest
 from asyncua import ua
 from small_plc import URI, ReferencePlc, Shop, SmallPlc, V, until
 
-from opcua_server.bridge import Bridge, BridgeReport, bridge
-from opcua_server.iomap import Row, parse_node
-from opcua_server.plc import REFRESH
+from opcua_server.clients.bridge import Bridge, BridgeReport, bridge
+from opcua_server.clients.iomap import Row, parse_node
+from opcua_server.clients.plc import REFRESH
 from scenarios.run import open_run
 from scenarios.schema import Scenario
 from scenarios.session import Session

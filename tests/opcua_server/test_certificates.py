@@ -21,11 +21,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcua_server import certificates, trust, x509_checks
-from opcua_server.certificates import own_certificate
-from opcua_server.state import AccessError, locked, private_folder, read_secret, state_folder, write_file
-from opcua_server.trust import TrustList
-from opcua_server.x509_checks import der_of, thumbprint
+from opcua_server.access import certificates, trust, x509_checks
+from opcua_server.access.certificates import own_certificate
+from opcua_server.access.state import AccessError, locked, private_folder, read_secret, state_folder, write_file
+from opcua_server.access.trust import TrustList
+from opcua_server.access.x509_checks import der_of, thumbprint
 
 URI = "urn:here:vendor"
 OURS = "urn:here:batchtwin:server"

@@ -13,8 +13,8 @@ from asyncua.crypto.security_policies import SecurityPolicyNone
 from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, uatcp_to_binary
 from served import WAIT_S, name_of, until
 
-from opcua_server import channel
-from opcua_server.channel import Bytes
+from opcua_server.protocol import channel
+from opcua_server.protocol.channel import Bytes
 
 HELLO = uatcp_to_binary(b"HEL", ua.Hello(0, 65536, 65536, 0, 0, "opc.tcp://127.0.0.1"))
 
@@ -294,7 +294,7 @@ async def test_connections_are_bounded(plant, loop, limited):
 
 
 async def test_who_reads_nothing_is_cut_off(plant, loop, monkeypatch):
-    monkeypatch.setattr("opcua_server.connection.UNREAD_BYTES", 100_000)
+    monkeypatch.setattr("opcua_server.protocol.connection.UNREAD_BYTES", 100_000)
     async with plant.client() as peer:
         peer.protocol.transport.pause_reading()
         nodes = [ua.ReadValueId(ua.NodeId("Image.Sensors.Names", 2), ua.AttributeIds.Value) for _ in range(300)]

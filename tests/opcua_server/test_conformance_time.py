@@ -11,7 +11,7 @@ import pytest
 from asyncua import ua
 from served import WAIT_S, here, name_of, until
 
-from opcua_server.remote import control
+from opcua_server.clients.remote import control
 from scenarios.run import open_run
 from scenarios.simulation import Simulation
 

@@ -12,7 +12,7 @@ import pytest
 from asyncua import ua
 from served import here, item, name_of, std
 
-from opcua_server.nodes import NS
+from opcua_server.address.nodes import NS
 
 A, V = ua.AttributeIds, ua.VariantType
 GROSS, MOISTURE, DOOR, MODE = "Line1.Weigher.Cement.Gross", "Line1.Bin.Sand1.LabMoisture", "Line1.Mixer.Door", "Line1.Station.Mode"

@@ -263,7 +263,7 @@ async def subscribe(raw, items):
 
 
 async def test_who_subscribes_to_everything_and_reads_nothing_is_cut_off_and_others_are_not(plant, loop, monkeypatch):
-    monkeypatch.setattr("opcua_server.connection.UNREAD_BYTES", MB)
+    monkeypatch.setattr("opcua_server.protocol.connection.UNREAD_BYTES", MB)
     tags = [t.name for t in plant.live.sim.plant.table]
     always = ua.DataChangeFilter(ua.DataChangeTrigger.StatusValueTimestamp, 0, 0.0)
     slow = await Raw.logged_in(plant.url)

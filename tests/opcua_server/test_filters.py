@@ -8,8 +8,8 @@ import pytest
 from asyncua import ua
 from subscribing import ALARM, SERVER, STATE, code, codes, event, is_subtype, operand, select
 
-from opcua_server.filters import DataFilter, EventSelection, comparable, data_filter, event_filter, like
-from opcua_server.texts import Text
+from opcua_server.address.texts import Text
+from opcua_server.subscription.filters import DataFilter, EventSelection, comparable, data_filter, event_filter, like
 
 Op, Trigger = ua.FilterOperator, ua.DataChangeTrigger
 CONDITION = ua.NodeId(ua.ObjectIds.ConditionType)

@@ -19,10 +19,11 @@ from asyncua.ua.ua_binary import struct_to_binary
 from fuzzing import MUTATIONS, Fuzzer, Generator, Raw, asked, node, requests
 from served import ENDPOINT, Served, name_of, quietly, until
 
-from opcua_server import security, wire
-from opcua_server.decoding import Bytes
-from opcua_server.identity import Identity
-from opcua_server.roles import Role, User
+from opcua_server.access import security
+from opcua_server.access.identity import Identity
+from opcua_server.access.roles import Role, User
+from opcua_server.protocol import wire
+from opcua_server.protocol.decoding import Bytes
 from scenarios.run import open_run
 from scenarios.session import Session
 

@@ -10,8 +10,8 @@ import pytest
 from asyncua import ua
 from served import here, name_of, std, until
 
-from opcua_server.nodes import HISTORY
-from opcua_server.plant_methods import RUN_NAME
+from opcua_server.address.nodes import HISTORY
+from opcua_server.address.plant_methods import RUN_NAME
 from scenarios.run import open_run
 from scenarios.schema import load_scenario
 

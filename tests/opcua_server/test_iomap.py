@@ -13,8 +13,8 @@ from asyncua import ua
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opcua_server.iomap import BEAT, Row, bridge_template, load_map, parse_node
-from opcua_server.plc import BITS, Point, whole_range
+from opcua_server.clients.iomap import BEAT, Row, bridge_template, load_map, parse_node
+from opcua_server.clients.plc import BITS, Point, whole_range
 from twin.errors import BadInput, BatchtwinError
 from twin.tags import Tag, TagTable, actuator, parameter, sensor, setpoint, status
 

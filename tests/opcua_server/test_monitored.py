@@ -25,7 +25,7 @@ from subscribing import (
     select,
 )
 
-from opcua_server.limits import Limits
+from opcua_server.protocol.limits import Limits
 
 NAN = math.nan
 Trigger = ua.DataChangeTrigger

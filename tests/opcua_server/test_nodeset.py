@@ -17,9 +17,9 @@ from xml.etree import ElementTree as ET
 import pytest
 from asyncua import Server, ua
 
-from opcua_server.nodes import NAMESPACE, Nodes, here, o, std
-from opcua_server.nodeset import TYPES, XML, nodeset
-from opcua_server.security import insecure
+from opcua_server.access.security import insecure
+from opcua_server.address.nodes import NAMESPACE, Nodes, here, o, std
+from opcua_server.address.nodeset import TYPES, XML, nodeset
 from opcua_server.server import PlantServer
 from scenarios.session import Session
 from twin.design.load import load_design

@@ -9,8 +9,8 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 from subscribing import decode
 
-from opcua_server import notify
-from opcua_server.board import BOOLEAN, DOUBLE, INT32, UINT32
+from opcua_server.address.board import BOOLEAN, DOUBLE, INT32, UINT32
+from opcua_server.subscription import notify
 
 BOTH, SOURCE, SERVER, NEITHER = (int(getattr(ua.TimestampsToReturn, n)) for n in ("Both", "Source", "Server", "Neither"))
 T0 = 133_000_000_000_000_000

@@ -19,7 +19,7 @@ from asyncua import Client, ua
 from served import here, until
 
 from batchtwin import cli
-from opcua_server.security import insecure
+from opcua_server.access.security import insecure
 from opcua_server.server import PlantServer
 from scenarios.run import open_run
 from scenarios.session import Session

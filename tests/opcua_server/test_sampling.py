@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from subscribing import DISABLED, OVERFLOW, REPORTING, Plant, decode
 
-from opcua_server import notify
-from opcua_server.filters import DataFilter
-from opcua_server.sampling import TagItems, TagSettings, queue_rule
+from opcua_server.subscription import notify
+from opcua_server.subscription.filters import DataFilter
+from opcua_server.subscription.sampling import TagItems, TagSettings, queue_rule
 
 BAD, UNCERTAIN = 0x80AB0000, 0x40940000
 BOTH = int(ua.TimestampsToReturn.Both)

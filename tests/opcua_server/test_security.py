@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 from served import CLIENT_URI, PASSWORD, ROLES, WAIT_S, here, name_of, quietly, until
 
-from opcua_server import channel
-from opcua_server.certificates import Own, own_certificate
-from opcua_server.client import Login, Twin, connected
-from opcua_server.x509_checks import thumbprint
+from opcua_server.access.certificates import Own, own_certificate
+from opcua_server.access.x509_checks import thumbprint
+from opcua_server.clients.client import Login, Twin, connected
+from opcua_server.protocol import channel
 from twin.errors import BatchtwinError
 
 GROSS, MOISTURE, ORDER, DOOR = "Line1.Weigher.Cement.Gross", "Line1.Bin.Sand1.LabMoisture", "Line1.Bay.Order", "Line1.Mixer.Door"
@@ -591,9 +591,9 @@ async def test_sessions_are_bounded(plant, loop, monkeypatch):
 
 
 async def test_our_own_tools_log_in(guarded, loop, monkeypatch):
-    """`batchtwin control` and the others connect by `opcua_server.client`."""
+    """`batchtwin control` and the others connect by `opcua_server.clients.client`."""
     monkeypatch.setenv("BATCHTWIN_STATE", str(guarded.folder.parent / "none"))
-    monkeypatch.setattr("opcua_server.state.state_folder", lambda: guarded.folder)
+    monkeypatch.setattr("opcua_server.access.state.state_folder", lambda: guarded.folder)
     own_certificate(guarded.folder, "urn:batchtwin:client", ["localhost"], "bridge")
     async with connected(guarded.url, Login("controller", PASSWORD)) as client:
         twin = await Twin.of(client)

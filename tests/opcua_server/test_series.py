@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from served import name_of
 
-from opcua_server.board import BOOLEAN, DOUBLE, INT32, UINT32
-from opcua_server.nodes import o
-from opcua_server.series import CALCULATED, INTERPOLATED, PARTIAL, Record, Series, Walk, encoded
+from opcua_server.address.board import BOOLEAN, DOUBLE, INT32, UINT32
+from opcua_server.address.nodes import o
+from opcua_server.address.series import CALCULATED, INTERPOLATED, PARTIAL, Record, Series, Walk, encoded
 from scenarios.recent import Recent
 from twin.tags import sensor, status
 

@@ -9,9 +9,9 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 from subscribing import SAMPLING, SERVER, Client, Fault, Message, Plant, code, codes, event, item, select
 
-from opcua_server import notify
-from opcua_server.limits import Limits
-from opcua_server.subscriptions import SubscriptionService
+from opcua_server.protocol.limits import Limits
+from opcua_server.subscription import notify
+from opcua_server.subscription.subscriptions import SubscriptionService
 
 
 @pytest.fixture

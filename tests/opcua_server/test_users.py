@@ -14,13 +14,13 @@ from pathlib import Path
 import argon2
 import pytest
 
-from opcua_server import certificates, login, users, x509_checks
-from opcua_server.certificates import own_certificate
-from opcua_server.login import Gate, Throttle
-from opcua_server.roles import ANONYMOUS_INSTRUCTOR, RIGHTS, Right, Role, User, may, may_write
-from opcua_server.state import AccessError
-from opcua_server.users import UserStore
-from opcua_server.x509_checks import thumbprint
+from opcua_server.access import certificates, login, users, x509_checks
+from opcua_server.access.certificates import own_certificate
+from opcua_server.access.login import Gate, Throttle
+from opcua_server.access.roles import ANONYMOUS_INSTRUCTOR, RIGHTS, Right, Role, User, may, may_write
+from opcua_server.access.state import AccessError
+from opcua_server.access.users import UserStore
+from opcua_server.access.x509_checks import thumbprint
 from twin.design.load import load_design
 from twin.errors import BatchtwinError
 from twin.plant import Plant
