@@ -34,14 +34,23 @@ KINDS: dict[str, tuple[Any, str]] = {
     "bay": (bay, "bays"),
 }
 
-SITE = np.dtype([("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8")])
+# Weather of the moment: wind at 10 m over open ground, direction it comes from; `sun_deg` elevation; `cloud` 0–1;
+# `stability` Pasquill class, 0 (A) to 5 (F); `forecast_mm` rain expected in the next 12 h.
+SITE = np.dtype(
+    [
+        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
+        ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"),
+    ]
+)  # fmt: skip
 
 
 class State(NamedTuple):
     """All that changes in the plant, as kernels take it.
 
     `io` is the process image; `ring` the transport slots; `belt_feed` what falls on each belt in this step;
-    `scratch` two empty species vectors; `temperature_c` of the species as delivered.
+    `scratch` two empty species vectors; `temperature_c` of the species as delivered; `motors` [motor, 2] seconds run and
+    energy taken, kJ, both since the start; `emitted` [source, 3] kg of TSP, PM10 and PM2.5 that reached the open air since
+    the dispersion last took them.
     """
 
     site: NDArray[Any]
@@ -51,6 +60,8 @@ class State(NamedTuple):
     belt_feed: NDArray[np.float64]
     scratch: NDArray[np.float64]
     temperature_c: NDArray[np.float64]
+    motors: NDArray[np.float64]
+    emitted: NDArray[np.float64]
     stations: NDArray[Any]
     silos: NDArray[Any]
     bins: NDArray[Any]
@@ -72,6 +83,7 @@ class Plant:
         image: the process image (with `image.table`).
         state: arrays that the kernels work on.
         holders: names of the ledger's holders, by index.
+        motors, sources: names (and rated kW) of what draws electricity, and of what emits dust, by index.
     """
 
     def __init__(self, design: Design, seed: int = 0) -> None:
@@ -87,14 +99,16 @@ class Plant:
         self._records: dict[str, Any] = {}
         self.table = site.table
         self.image = Image(site.table)
+        self.motors, self.sources = site.motors, site.sources
         ledger = site.ledger.build()
         self.links = {(self.holders[a], self.holders[b]): i for i, (a, b) in enumerate(site.ledger.links)}
         arrays = {field: site.arrays(kind, module.DTYPE) for kind, (module, field) in KINDS.items()}
         _join_feeders(site, arrays)
         self.state = State(
-            site=np.array([(seed, 0, 0, 20.0, 0.0)], dtype=SITE), io=self.image.values, ledger=ledger, ring=site.ring(),
+            site=calm_weather(seed), io=self.image.values, ledger=ledger, ring=site.ring(),
             belt_feed=np.zeros((len(arrays["belts"]), N_SPECIES)), scratch=np.zeros((2, N_SPECIES)),
-            temperature_c=np.full(N_SPECIES, 20.0), **arrays,
+            temperature_c=np.full(N_SPECIES, 20.0), motors=np.zeros((len(site.motors), 2)),
+            emitted=np.zeros((len(site.sources), 3)), **arrays,
         )  # fmt: skip
         sense(self.state)
         self.image.latched[:] = self.image.values
@@ -130,6 +144,20 @@ class Plant:
         for a in self.arrays():
             digest.update(np.ascontiguousarray(a).tobytes())
         return digest.hexdigest()[:16]
+
+
+def calm_weather(seed: int) -> NDArray[Any]:
+    """The site before any weather is set: a mild neutral day."""
+    site = np.zeros(1, dtype=SITE)
+    site["seed"], site["air_c"], site["wind_m_s"], site["humidity"], site["pressure_hpa"], site["stability"] = (
+        seed,
+        20.0,
+        2.0,
+        0.7,
+        1013.25,
+        3,
+    )
+    return site
 
 
 def faults() -> dict[str, list[tuple[str, Fault]]]:

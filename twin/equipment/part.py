@@ -68,6 +68,8 @@ class Site:
         records: state records by machine kind, in table order.
         names: machine names by kind, in the same order.
         slots: number of transport slots given out so far.
+        motors: name and rated power, kW, of everything that draws electricity.
+        sources: name of every place where dust reaches the open air.
     """
 
     table: TagTable = field(default_factory=TagTable)
@@ -75,6 +77,8 @@ class Site:
     records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
     slots: int = 0
+    motors: list[tuple[str, float]] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
 
     def place(self, kind: str, name: str, **state: Any) -> int:
         """Keep a machine's initial state; returns its number among its kind."""
@@ -93,6 +97,16 @@ class Site:
         first = self.slots
         self.slots += count
         return first
+
+    def motor(self, name: str, rated_kw: float) -> int:
+        """Number of a motor, whose machine notes its running time and energy in `State.motors`."""
+        self.motors.append((name, rated_kw))
+        return len(self.motors) - 1
+
+    def source(self, name: str) -> int:
+        """Number of a dust source, whose machine adds what it emits to `State.emitted`."""
+        self.sources.append(name)
+        return len(self.sources) - 1
 
     def arrays(self, kind: str, dtype: np.dtype[Any]) -> NDArray[Any]:
         """The structured array of all machines of a kind."""
