@@ -35,6 +35,7 @@ class Partner:
         answer: resolved with the next scan that it is due at; kept until it was taken.
         waiting: a call of it waits.
         epoch: the run that it knows of.
+        dropped: why it is no partner any more.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Partner:
     epoch: int
     done: bool = False
     waiting: bool = False
+    dropped: str = ""
     answer: asyncio.Future[int] | None = field(default=None, repr=False)
 
 
@@ -132,6 +134,8 @@ class LockStep:
         if not answer.done():
             return self.session.scan, False
         partner.answer = None
+        if answer.cancelled():
+            raise TimeoutError(f"{partner.name}: {partner.dropped}")
         return answer.result(), True
 
     def leave(self, number: int, owner: object = None) -> None:
@@ -204,7 +208,8 @@ class LockStep:
     def _drop(self, partner: Partner, why: str) -> None:
         del self.partners[partner.number]
         if partner.answer is not None and not partner.answer.done():
-            partner.answer.set_exception(TimeoutError(f"{partner.name}: {why}"))
+            partner.dropped = why
+            partner.answer.cancel()  # not an exception: between two calls nobody is there to take it
         if why != "left":
             self.lost = f"{partner.name}: {why}"
             self.losses += 1
