@@ -47,6 +47,8 @@ INGREDIENT = np.dtype(
         ("lab", "i8"),
         ("feeder", "i8"),
         ("is_water", "i8"),
+        ("slurry", "i8"),
+        ("solids", "i8"),
         ("line", "i8"),
         ("tolerance", "f8"),
         ("kg_m3", "f8"),

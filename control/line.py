@@ -21,6 +21,8 @@ WAITING, CHARGING, MIXING, MIXED, DISCHARGE, CLOSING = range(6)
 BELT_IDLE, BELT_LOADING, BELT_TRAVEL = range(3)
 
 HORN_TICKS, MOTOR_TICKS, SLEEP_TICKS, GATE_TICKS = 3 * SECOND, 10 * SECOND, 300 * SECOND, 90 * SECOND
+SLURRY_FROM, SLURRY_ALL = 30.0, 70.0  # % of the slurry tank: from here more than planned is dosed, here the most (engineering choice)
+SLURRY_SOLIDS = 0.01  # of the aggregate
 CLEAR_TICKS = 3 * SECOND  # a belt runs this long past its travel time before it counts as empty
 
 LINE = np.dtype(
@@ -28,7 +30,7 @@ LINE = np.dtype(
         # tags
         ("heartbeat", "i8"), ("horn", "i8"), ("mode", "i8"), ("t_start", "i8"), ("t_stop", "i8"), ("t_hold", "i8"), ("t_abort", "i8"), ("t_confirm", "i8"),
         ("estop", "i8"), ("link_ok", "i8"), ("t_state", "i8"), ("t_safe", "i8"), ("t_link_lost", "i8"), ("t_motor", "i8"), ("t_gate", "i8"),
-        ("order", "i8"), ("for_truck", "i8"), ("volume", "i8"), ("mix_time", "i8"), ("t_accepted", "i8"), ("t_done", "i8"), ("t_batches", "i8"),
+        ("order", "i8"), ("for_truck", "i8"), ("volume", "i8"), ("mix_time", "i8"), ("slurry_max", "i8"), ("t_accepted", "i8"), ("t_done", "i8"), ("t_batches", "i8"),
         ("present", "i8"), ("truck", "i8"), ("belt_run", "i8"), ("belt_running", "i8"), ("wait_open", "i8"), ("wait_closed", "i8"), ("wait_empty", "i8"),
         ("out_open", "i8"), ("out_closed", "i8"), ("out_empty", "i8"), ("mixer_run", "i8"), ("door", "i8"), ("mixer_running", "i8"), ("power", "i8"),
         ("door_closed", "i8"), ("tripped", "i8"), ("t_stage", "i8"), ("t_mixing", "i8"), ("t_left", "i8"),
@@ -37,7 +39,7 @@ LINE = np.dtype(
         # state of the line
         ("state", "i8"), ("since", "i8"), ("beat", "i8"), ("idle_since", "i8"), ("confirm_was", "f8"), ("confirmed", "i8"), ("step_free", "i8"),
         # order and batches
-        ("accepted", "i8"), ("left", "i8"), ("batch_m3", "f8"), ("released", "i8"), ("allowed", "i8"), ("finished", "i8"), ("order_truck", "i8"), ("order_mix", "i8"),
+        ("accepted", "i8"), ("left", "i8"), ("batch_m3", "f8"), ("most_slurry", "f8"), ("released", "i8"), ("allowed", "i8"), ("finished", "i8"), ("order_truck", "i8"), ("order_mix", "i8"),
         ("b_order", "i8", RING), ("b_truck", "i8", RING), ("b_mix", "i8", RING), ("b_last", "i8", RING), ("b_m3", "f8", RING),
         # units
         ("belt", "i8"), ("belt_batch", "i8"), ("belt_from", "i8"), ("belt_ran", "i8"), ("belt_at", "i8"), ("moved", "i8"), ("wait_batch", "i8"), ("wait_since", "i8"),
@@ -55,7 +57,7 @@ def memory(table: TagTable, line: str, dosers: tuple[int, int], ingredients: tup
         "Station": {"heartbeat": "Heartbeat", "horn": "Horn", "mode": "Mode", "t_start": "Start", "t_stop": "Stop", "t_hold": "Hold", "t_abort": "Abort",
                     "t_confirm": "Confirm", "estop": "EStop", "link_ok": "LinkOk", "t_state": "State", "t_safe": "Safe", "t_link_lost": "LinkLost",
                     "t_motor": "MotorFailure", "t_gate": "GateFailure"},
-        "Bay": {"order": "Order", "for_truck": "ForTruck", "volume": "Volume", "mix_time": "MixTime", "t_accepted": "Accepted", "t_done": "Done",
+        "Bay": {"order": "Order", "for_truck": "ForTruck", "volume": "Volume", "mix_time": "MixTime", "slurry_max": "SlurryMax", "t_accepted": "Accepted", "t_done": "Done",
                 "t_batches": "Batches", "present": "TruckPresent", "truck": "Truck"},
         "Belt": {"belt_run": "Run", "belt_running": "Running"},
         "Hopper.Waiting": {"wait_open": "Open", "wait_closed": "GateClosed", "wait_empty": "Empty"},
@@ -252,6 +254,7 @@ def take_order(n: Any, c: Any, io: Any) -> None:
         return
     n.left = max(int(np.ceil(volume / n.rated_m3 - 1e-6)), 1)
     n.batch_m3 = volume / n.left
+    n.most_slurry = io[n.slurry_max]
     n.order_truck, n.order_mix = int(io[n.for_truck]), int(io[n.mix_time] * SECOND)
     io[n.t_batches] = n.left
 
@@ -265,7 +268,7 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
     if n.left <= 0 or n.state != RUNNING or n.released - n.finished >= 4 or io[n.mixer_running] < 0.5:
         return
     slot = (n.released + 1) % RING
-    carried, water = 0.0, -1
+    carried, water, slurry, aggregate = 0.0, -1, -1, 0.0
     for k in range(n.first_ingredient, n.first_ingredient + n.ingredients):
         g = c.ingredients[k]
         dry = g.kg_m3 * n.batch_m3
@@ -273,9 +276,14 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
         if g.lab >= 0:
             wet = dry * (1.0 + 0.01 * (io[g.probe] if g.probe >= 0 else io[g.lab]))
             carried += wet - dry
+            aggregate += dry
         if g.is_water:
             water = k
+        elif g.slurry >= 0:
+            slurry = k
         g.plan_kg[slot] = wet
+    if water >= 0 and slurry >= 0:
+        carried += reuse(n, c.ingredients[slurry], io, slot, aggregate)
     if water >= 0:
         g = c.ingredients[water]
         g.plan_kg[slot] = max(g.plan_kg[slot] - carried, 0.0)
@@ -283,6 +291,28 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
     n.left -= 1
     n.b_order[slot], n.b_truck[slot], n.b_mix[slot] = n.accepted, n.order_truck, n.order_mix
     n.b_last[slot], n.b_m3[slot] = 1 if n.left == 0 else 0, n.batch_m3
+
+
+@njit
+def reuse(n: Any, g: Any, io: Any, slot: int, aggregate_kg: float) -> float:
+    """Use what has been made: the fuller the slurry tank, the more slurry takes the place of water, within the recipe's limits.
+
+    A recipe that names no slurry water gets none. Solids are held to 1 % of the aggregate (EN 1008:2002 Annex A; recalled).
+
+    Returns:
+        Water to leave out of the mixing water, kg: what the extra slurry brings, less what the planned slurry lacks.
+    """
+    planned = g.plan_kg[slot]
+    if planned <= 0.0:
+        return 0.0
+    level, solids = io[g.slurry], 0.01 * io[g.solids]
+    most = max(n.most_slurry * n.batch_m3, planned)
+    if solids > 0.0:
+        most = min(most, SLURRY_SOLIDS * aggregate_kg / solids)
+    dose = planned + (most - planned) * min(max((level - SLURRY_FROM) / (SLURRY_ALL - SLURRY_FROM), 0.0), 1.0)
+    dose = min(dose, most)
+    g.plan_kg[slot] = dose
+    return dose * (1.0 - solids) - planned
 
 
 @njit

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from control import dosing, line, stores
+from control import dosing, line, stores, water
 from twin.jit import njit
 from twin.tags import TagTable
 
@@ -25,6 +25,12 @@ class Memory(NamedTuple):
     ingredients: NDArray[Any]
     feeders: NDArray[Any]
     stores: NDArray[Any]
+    pumps: NDArray[Any]
+    agitators: NDArray[Any]
+    diverters: NDArray[Any]
+    units: NDArray[Any]
+    washes: NDArray[np.int64]
+    forecast: NDArray[np.int64]
 
 
 def _array(rows: list[dict[str, Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -33,6 +39,11 @@ def _array(rows: list[dict[str, Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
         for key, value in row.items():
             out[key][i] = value
     return out
+
+
+def slurry_tags(table: TagTable, tank: str, is_slurry: bool) -> dict[str, int]:
+    """Level and density meter of the slurry tank; -1 for other ingredients."""
+    return {"slurry": table.index(f"{tank}.Level"), "solids": table.index(f"{tank}.Solids")} if is_slurry else {"slurry": -1, "solids": -1}
 
 
 def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
@@ -63,7 +74,8 @@ def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
                     ingredients.append({
                         "order": table.index(f"{name}.Bay.Recipe.{f.material}"), "probe": probes.get(f.source, -1) if wet else -1,
                         "lab": table.index(f"{f.source}.LabMoisture") if wet else -1, "feeder": len(feeders),
-                        "is_water": int(kind == "water"), "line": i, "tolerance": dosing.TOLERANCE["water" if kind == "slurry_water" else kind],
+                        "is_water": int(kind == "water"), "line": i,
+                        **slurry_tags(table, f.source, kind == "slurry_water"), "tolerance": dosing.TOLERANCE["water" if kind == "slurry_water" else kind],
                     })  # fmt: skip
                 seen[f.material] = len(feeders)
                 feeders.append(dosing.feeder_memory(table, f, numbers[f.name]))
@@ -73,7 +85,9 @@ def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
         )
         keep += [stores.memory(table, m) for m in table.of_kind("silo", name) + table.of_kind("aggregate_bin", name)]
     return Memory(_array(lines, line.LINE), _array(dosers, dosing.DOSER), _array(ingredients, dosing.INGREDIENT), _array(feeders, dosing.FEEDER),
-                  _array(keep, stores.STORE))  # fmt: skip
+                  _array(keep, stores.STORE), _array(water.pumps(table), water.PUMP), _array(water.agitators(table), water.AGITATOR),
+                  _array(water.diverters(table), water.DIVERTER), _array(water.units(table), water.UNIT), np.array(water.washes(table), np.int64),
+                  np.array([i for i in (water.forecast(table),) if i >= 0], np.int64))  # fmt: skip
 
 
 @njit
@@ -89,6 +103,7 @@ def scan(c: Any, io: Any, now: int) -> None:
         line.scan(c.lines[k], c, io, now)
     for k in range(c.stores.shape[0]):
         stores.scan(c.stores[k], io)
+    water.scan(c, io, now)
 
 
 class ReferenceController:

@@ -42,7 +42,7 @@ WORDS = {
     "site": Text("building sites", "工地"),
     "air": Text("air (dust)", "大气（粉尘）"),
     "ground": Text("ground (spilled)", "地面（洒落）"),
-    "drain": Text("drain", "排水"),
+    "discharge": Text("discharge", "排水"),
     "weigh hoppers": Text("weigh hoppers", "计量斗"),
     "mixer": Text("mixer", "搅拌机"),
     "trucks": Text("mixer trucks", "搅拌车"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from control import dosing, line, stores
+from control import dosing, line, stores, water
 from scenarios import stride
 from scenarios.recorder import observe, watch_weigher
 from twin import plant
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
-from twin.equipment import feeder, weigher
+from twin.equipment import aggregate_bin, feeder, weigher
 from twin.jit import njit
 
 STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks
@@ -39,9 +39,10 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
         What to look at: bits as `observe` gives them.
     """
     site = p.site[0]
+    fed = True
     while site.tick < until:
         now = site.tick
-        ticks = until - now
+        ticks = min(until - now, STORES_TICKS) if fed else until - now
         for k in range(c.lines.shape[0]):
             n = c.lines[k]
             before = line.signature(n)
@@ -57,12 +58,26 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
             plant.slow(p, (site.tick - site.stored) * TICK_S)
             site.stored = site.tick
             plant.sense_stores(p)
+            fed = filling(p)
             for k in range(c.stores.shape[0]):
                 stores.scan(c.stores[k], p.io)
+            if site.watered == site.tick:
+                water.scan(c, p.io, site.tick)
         look = observe(p, log)
         if look:
             return look
     return 0
+
+
+@njit
+def filling(p: Any) -> bool:
+    """Is anything being filled whose controller must look at it every few seconds, lest it run over?"""
+    busy = False
+    for k in range(p.bins.shape[0]):
+        busy |= p.bins[k].flow > 0.0 or p.io[p.bins[k].tag + aggregate_bin.FEED] > 0.5
+    for k in range(p.silos.shape[0]):
+        busy |= p.silos[k].connected > 0.5
+    return busy
 
 
 @njit

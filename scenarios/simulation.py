@@ -128,12 +128,14 @@ class Simulation:
         self._operator = operator
         row_s = self.scenario.record_s or (1.0 if self.fidelity == "scan" else 60.0)
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(5.0, row_s), row_s)
+        self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 30 * TICKS_PER_S
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self.engine.env.process(weather.play(self.engine, self.scenario))
         self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
         self.fleet = Fleet(self.engine, self._log.poured)
         self.fleet.add(loads(self.scenario, self.design))
+        self.engine.env.process(self.fleet.washout.clean_up(self.scenario.midnight_s))
         if operator:
             ShiftOperator(self.engine)
         for plan in self.scenario.faults:

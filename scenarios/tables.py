@@ -17,7 +17,7 @@ from twin.equipment.weigher import DISPOSITIONS
 from twin.jit import njit
 from twin.kernels.random import normal
 from twin.kernels.strength import WITHIN_TEST_COV, jgj55_binder_strength_mpa, jgj55_strength_mpa, strength_mpa
-from twin.ledger import CEMENT, FLY_ASH, N_SPECIES, SLAG, SPECIES
+from twin.ledger import CEMENT, FINES, FLY_ASH, N_SPECIES, SLAG, SPECIES
 from twin.plant import Plant
 
 # Tolerance of one weighing, share of target (GB/T 14902-2012 7.3 table; recalled, high certainty). Not the controller's
@@ -171,7 +171,7 @@ def strengths(kg: Any, volume_m3: Any, tick: Any, seed: int, per: Any, strength:
     for i in range(kg.shape[0]):
         for s in range(N_SPECIES):
             per[s] = kg[i, s] / max(volume_m3[i], 1e-6)
-        true = strength_mpa(per[CEMENT], per[SLAG], per[FLY_ASH], per[5], per[6], 28.0, per[4], per[3])
+        true = strength_mpa(per[CEMENT], per[SLAG], per[FLY_ASH], per[5], per[6], 28.0, per[4], per[3] + per[FINES])
         strength[i] = max(true * (1.0 + WITHIN_TEST_COV * normal(seed, 99, tick[i])), 0.0)
         binder = per[CEMENT] + per[SLAG] + per[FLY_ASH]
         if binder > 0.0:

@@ -11,13 +11,33 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.clock import SCAN_TICKS, TICK_S
+from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.design.schema import Design, Line
-from twin.equipment import aggregate_bin, bay, conveyor, feeder, hopper, mixer, moisture_probe, silo, station, tank, weigher
+from twin.equipment import (
+    aggregate_bin,
+    basin,
+    bay,
+    conveyor,
+    feeder,
+    filter_press,
+    hopper,
+    mixer,
+    moisture_probe,
+    separator,
+    silo,
+    station,
+    surface,
+    tank,
+    truck_wash,
+    water_pump,
+    weather_station,
+    weigher,
+)
 from twin.equipment.part import Fault, Site
 from twin.image import Image
 from twin.jit import njit
 from twin.ledger import N_SPECIES, SPECIES, Ledger, residual
+from twin.placing import place_surroundings
 
 # Every kind of machine, and the field of `State` that holds its records.
 KINDS: dict[str, tuple[Any, str]] = {
@@ -32,13 +52,20 @@ KINDS: dict[str, tuple[Any, str]] = {
     "hopper": (hopper, "hoppers"),
     "mixer": (mixer, "mixers"),
     "bay": (bay, "bays"),
+    "weather_station": (weather_station, "weather_stations"),
+    "basin": (basin, "basins"),
+    "water_pump": (water_pump, "water_pumps"),
+    "surface": (surface, "surfaces"),
+    "separator": (separator, "separators"),
+    "filter_press": (filter_press, "presses"),
+    "truck_wash": (truck_wash, "washes"),
 }
 
 # Weather of the moment: wind at 10 m over open ground, direction it comes from; `sun_deg` elevation; `cloud` 0–1;
 # `stability` Pasquill class, 0 (A) to 5 (F); `forecast_mm` rain expected in the next 12 h.
 SITE = np.dtype(
     [
-        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
+        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
         ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"),
     ]
 )  # fmt: skip
@@ -73,6 +100,13 @@ class State(NamedTuple):
     hoppers: NDArray[Any]
     mixers: NDArray[Any]
     bays: NDArray[Any]
+    weather_stations: NDArray[Any]
+    basins: NDArray[Any]
+    water_pumps: NDArray[Any]
+    surfaces: NDArray[Any]
+    separators: NDArray[Any]
+    presses: NDArray[Any]
+    washes: NDArray[Any]
 
 
 class Plant:
@@ -91,8 +125,8 @@ class Plant:
         site = Site()
         for number, (name, line) in enumerate(design.lines.items()):
             _place_line(site, design, number, name, line)
-        trucks = [site.ledger.holder(f"Truck{i + 1}") for i in range(design.fleet.trucks)]
-        _place_trucks(site, design, trucks)
+        trucks = [f"Truck{i + 1}" for i in range(design.fleet.trucks)]
+        place_surroundings(site, design, trucks)
         self.names = site.names
         self.holders = site.ledger.holders
         self._holder = {h: i for i, h in enumerate(self.holders)}
@@ -149,14 +183,17 @@ class Plant:
 def calm_weather(seed: int) -> NDArray[Any]:
     """The site before any weather is set: a mild neutral day."""
     site = np.zeros(1, dtype=SITE)
-    site["seed"], site["air_c"], site["wind_m_s"], site["humidity"], site["pressure_hpa"], site["stability"] = (
-        seed,
-        20.0,
-        2.0,
-        0.7,
-        1013.25,
-        3,
-    )
+    mild = {
+        "seed": seed,
+        "water_ticks": TICKS_PER_S,
+        "air_c": 20.0,
+        "wind_m_s": 2.0,
+        "humidity": 0.7,
+        "pressure_hpa": 1013.25,
+        "stability": 3,
+    }
+    for name, value in mild.items():
+        site[name] = value
     return site
 
 
@@ -206,20 +243,6 @@ def _place_line(site: Site, design: Design, number: int, name: str, line: Line) 
     hopper.build(site, number, below, line.discharge_hopper, holder("ground"), f"{name}.Bay", bay=number)
     bay.build(site, number, f"{name}.Bay", holder(below), line.materials())
     station.build(site, f"{name}.Station", line.station)
-
-
-def _place_trucks(site: Site, design: Design, trucks: list[int]) -> None:
-    """Links of the trucks: loading at each bay, pouring on site, washing out into a slurry tank or the drain."""
-    ledger = site.ledger
-    drains = [f"{line}.Tank.{key}" for line, cfg in design.lines.items() for key, t in cfg.tanks.items() if t.holds == "slurry_water"]
-    for truck in trucks:
-        for line in design.lines:
-            ledger.link(ledger.holder(f"{line}.Hopper.Discharge"), truck)
-        ledger.link(truck, ledger.holder("site"))
-        ledger.link(ledger.holder("mains"), truck)
-        ledger.link(truck, ledger.holder("drain"))
-        for tank_name in drains:
-            ledger.link(truck, ledger.holder(tank_name))
 
 
 def _join_feeders(site: Site, arrays: dict[str, NDArray[Any]]) -> None:
@@ -282,6 +305,25 @@ def slow(p: Any, dt_s: float) -> None:
         aggregate_bin.step(p.bins[k], p, p.stations[p.bins[k].line].gates, dt_s)
     for k in range(p.tanks.shape[0]):
         tank.step(p.tanks[k], p, dt_s)
+    site = p.site[0]
+    if site.tick - site.watered >= site.water_ticks:
+        water(p, (site.tick - site.watered) * TICK_S)
+        site.watered = site.tick
+
+
+@njit
+def water(p: Any, dt_s: float) -> None:
+    """The water loop is slower still: surfaces, pumps, separator and press, then the basins and their weirs."""
+    for k in range(p.surfaces.shape[0]):
+        surface.step(p.surfaces[k], p, dt_s)
+    for k in range(p.water_pumps.shape[0]):
+        water_pump.step(p.water_pumps[k], p, dt_s)
+    for k in range(p.separators.shape[0]):
+        separator.step(p.separators[k], p, dt_s)
+    for k in range(p.presses.shape[0]):
+        filter_press.step(p.presses[k], p, dt_s)
+    for k in range(p.basins.shape[0]):
+        basin.step(p.basins[k], p, dt_s)
 
 
 @njit
@@ -322,6 +364,26 @@ def sense_stores(p: Any) -> None:
         tank.sense(p.tanks[k], p)
     for k in range(p.probes.shape[0]):
         moisture_probe.sense(p.probes[k], p)
+    sense_surroundings(p)
+
+
+@njit
+def sense_surroundings(p: Any) -> None:
+    """Sensors of weather and water."""
+    for k in range(p.weather_stations.shape[0]):
+        weather_station.sense(p.weather_stations[k], p)
+    for k in range(p.surfaces.shape[0]):
+        surface.sense(p.surfaces[k], p)
+    for k in range(p.water_pumps.shape[0]):
+        water_pump.sense(p.water_pumps[k], p)
+    for k in range(p.separators.shape[0]):
+        separator.sense(p.separators[k], p)
+    for k in range(p.presses.shape[0]):
+        filter_press.sense(p.presses[k], p)
+    for k in range(p.basins.shape[0]):
+        basin.sense(p.basins[k], p)
+    for k in range(p.washes.shape[0]):
+        truck_wash.sense(p.washes[k], p)
 
 
 @njit

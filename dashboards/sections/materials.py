@@ -20,7 +20,7 @@ LEVELS = (
     ("tank", re.compile(r"\.Tank\..*\.Level$"), Text("Tanks", "液体罐")),
 )
 INTO = ("suppliers", "mains", "rain")
-LOST = ("air", "ground", "drain")
+LOST = ("air", "ground", "discharge")
 
 
 def section(facts: Facts) -> Section:

@@ -153,7 +153,7 @@ def figures(e: Evidence) -> dict[str, Any]:
         if "ledger" in e.run.tables
         else {}
     )
-    out |= {f"{account}_kg": lost.get(account, 0.0) for account in ("ground", "drain", "air")}
+    out |= {f"{account}_kg": lost.get(account, 0.0) for account in ("ground", "discharge", "air")}
     out["alarms"] = sorted({event["name"] for event in e.events if event["kind"] == "alarm"})
     return dict(plain(out))
 

@@ -46,7 +46,7 @@ FAILS: dict[type, dict[str, set[str]]] = {
         "tolerances": {"batches-composed", "water-binder"}, "storm": {"batches-composed", "water-binder"}, "arching": {"batches-composed"},
         "belt-trip": {"batches-composed"}, "interlocks": set(),
     },
-    bad.SparesSlurry: {"zero-discharge": {"drain", "weighings-within"}, "tolerances": set(), "storm": set()},
+    bad.SparesSlurry: {"zero-discharge": {"discharge", "weighings-within"}, "tolerances": set(), "storm": set()},
     bad.WritesRubbish: {"tolerances": {"clean-writes"}, "arching": set()},
     bad.Silent: {
         "over-tolerance": {"alarm", "goes-on", "deviations-declared", "loads-delivered"}, "scale-broken": {"alarm"}, "scale-frozen": {"alarm"},

@@ -265,7 +265,7 @@ def test_loads_are_judged_by_mass_and_number_of_batches(load: dict[str, Any], pa
 
 
 @pytest.mark.parametrize(
-    ("to", "source", "most", "passed"), [(["ground"], "*", 5, True), (["ground"], "*", 4.9, False), (["ground", "drain"], "*", 5, False), (["air"], "*", 0, True),
+    ("to", "source", "most", "passed"), [(["ground"], "*", 5, True), (["ground"], "*", 4.9, False), (["ground", "discharge"], "*", 5, False), (["air"], "*", 0, True),
                                          (["ground"], "*.Mixer", 2, True), (["ground"], "*.Mixer", 1.9, False)]
 )  # fmt: skip
 def test_losses_are_judged_by_the_ledger(to: list[Any], source: str, most: float, passed: bool) -> None:
@@ -273,7 +273,7 @@ def test_losses_are_judged_by_the_ledger(to: list[Any], source: str, most: float
         ("Line1.Weigher.Cement", "Line1.Mixer", 700),
         ("Line1.Mixer", "ground", 2),
         ("Line1.Belt", "ground", 3),
-        ("Truck1", "drain", 4),
+        ("Truck1", "discharge", 4),
     ]
     rows = [{"time_s": 60.0, "source": a, "target": b, "kg": float(kg)} for a, b, kg in moved]
     assert Lost(check="lost", to=to, source=source, most_kg=most).judge(Told(ledger=rows)).passed is passed

@@ -173,6 +173,37 @@ def _plain(error: Any, data: dict[str, Any]) -> tuple[str, str]:
     return (f"{problem} (got {shown})" if "got" not in problem and not mend else problem), mend or "correct it"
 
 
+MOST_BASES = 8
+
+
+def _with_base(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """A design `based_on` another is that one with its own fields laid over: mappings field by field, `null` takes a field out."""
+    chain = []
+    while isinstance(data.get("based_on"), str):
+        name = data.pop("based_on")
+        near = path.parent / name
+        path = near if near.suffix in (".yaml", ".yml") and near.exists() else find(name, CATALOGUE, "design")
+        chain.append(data)
+        if len(chain) > MOST_BASES:
+            raise BatchtwinError("E101", where=f"{path}: based_on", problem="designs are based on each other", mend="break the circle")
+        data = read_yaml(path, "design")[0]
+    for over in reversed(chain):
+        data = _laid_over(data, over)
+    return data
+
+
+def _laid_over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    out = dict(base)
+    for key, value in over.items():
+        if value is None:
+            out.pop(key, None)
+        elif isinstance(value, dict) and isinstance(out.get(key), dict):
+            out[key] = _laid_over(out[key], value)
+        else:
+            out[key] = value
+    return out
+
+
 def load_design(name: str | Path) -> Design:
     """Read a plant design, packaged (`hzs180`) or from a YAML file.
 
@@ -187,6 +218,7 @@ def load_design(name: str | Path) -> Design:
 
     path = find(name, CATALOGUE, "design")
     data, node = read_yaml(path, "design")
+    data = _with_base(path, data)
     if isinstance(data.get("recipes"), str):
         book = find(data["recipes"], "twin.design.recipes", "recipe book")
         data["recipes"] = read_yaml(book, "recipe book")[0].get("recipes")

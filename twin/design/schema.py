@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from twin.design.water import WaterLoop
+from twin.design.water import mistakes as water_mistakes
 from twin.equipment.aggregate_bin import AggregateBin
 from twin.equipment.conveyor import Belt
 from twin.equipment.hopper import Hopper
@@ -53,6 +55,15 @@ class Fleet(Part):
     positioning_s: float = figure(35.0, "s", "drive in and stop under the hopper; engineering choice", recalled=True, ge=0, le=600)
     residue_kg: float = figure(25.0, "kg", "concrete left in a drum; engineering choice", recalled=True, ge=0, le=1000)
     washout_kg: float = figure(400.0, "kg", "852 L a truck and day, cart-away.com washout survey, two washes", ge=0, le=5000)
+    returned_share: float = figure(
+        0.02, "of loads", "loads of which some comes back; 1–3 % of concrete is usual", recalled=True, ge=0, le=1
+    )
+    returned_m3: float = figure(0.6, "m3", "what comes back of such a load, mean; engineering choice", recalled=True, ge=0, le=20)
+    dirt_kg: float = figure(4.0, "kg", "mud that a truck brings from a site on a dry day; engineering choice", recalled=True, ge=0, le=200)
+
+
+# Slurry water by strength class, kg/m³ (engineering choice within JGJ/T 328; recalled).
+SLURRY_BY_CLASS = ((30.0, 70.0), (45.0, 40.0))
 
 
 class Recipe(Part):
@@ -63,6 +74,16 @@ class Recipe(Part):
     slump_mm: float = Field(gt=0, le=260)
     mix_time_s: float = figure(30.0, "s", "GB/T 14902-2012 7.4, least after the last charge", recalled=True, ge=10, le=600)
     kg_m3: dict[str, float] = Field(min_length=3)
+    slurry_max_kg_m3: float | None = Field(
+        None, ge=0, le=300, description="most slurry water; by strength class when left out, none where kg_m3 names none"
+    )
+
+    @property
+    def most_slurry_kg_m3(self) -> float:
+        """Most slurry water that may take the place of mixing water; JGJ/T 328 bans it from high-strength concrete (recalled)."""
+        if self.slurry_max_kg_m3 is not None:
+            return self.slurry_max_kg_m3
+        return next((kg for strength, kg in SLURRY_BY_CLASS if self.strength_mpa <= strength), 0.0)
 
 
 class Line(Part):
@@ -101,6 +122,7 @@ class Design(Part):
     materials: dict[str, Material]
     lines: dict[str, Line] = Field(min_length=1)
     fleet: Fleet
+    water: WaterLoop = Field(default_factory=WaterLoop)
     recipes: list[Recipe] = Field(min_length=1)
     sources: dict[str, str] = Field(default_factory=dict, description="where the figures of this design come from, by field")
 
@@ -120,6 +142,7 @@ def mistakes(design: Design) -> Iterator[Mistake]:
     for name, material in design.materials.items():
         if material.moisture and material.species not in ("sand", "stone"):
             plant.append((("materials", name, "moisture"), f"{material.species} has no moisture", "give moisture to sand and stone only"))
+    plant += water_mistakes(design)
     yield from plant
     if plant:
         return  # what a recipe lacks on a plant that is wrong says nothing

@@ -24,11 +24,14 @@ TAGS = (
     setpoint("ForTruck", "truck that the load is for", "装车任务车号", "count", 0, 1e6, writer="dispatch"),
     setpoint("Volume", "volume of the load", "装车方量", "m³", 0, 20, 0.001, writer="dispatch"),
     setpoint("MixTime", "mixing time after the last charge", "搅拌时间", "s", 0, 600, 0.1, writer="dispatch"),
+    setpoint(
+        "SlurryMax", "most slurry water per m³ that the recipe allows", "配方允许浆水最大用量", "kg/m³", 0, 500, 0.1, writer="dispatch"
+    ),
     status("Accepted", "number of the last load accepted", "已接受任务号", "count", 0, 1e9),
     status("Done", "number of the last load finished", "已完成任务号", "count", 0, 1e9),
     status("Batches", "batches of the load under way", "任务盘数", "count", 0, 100),
 )
-TRUCK_PRESENT, TRUCK, ORDER, FOR_TRUCK, VOLUME, MIX_TIME, ACCEPTED, DONE, BATCHES = range(len(TAGS))
+TRUCK_PRESENT, TRUCK, ORDER, FOR_TRUCK, VOLUME, MIX_TIME, SLURRY_MAX, ACCEPTED, DONE, BATCHES = range(len(TAGS))
 
 # --- how it can fail ----------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ import simpy
 
 from twin.clock import TICKS_PER_S
 from twin.engine import Engine
-from twin.ledger import SPECIES, WATER, book, total_kg
+from twin.equipment.separator import Separator
+from twin.ledger import SAND, SPECIES, STONE, WATER, book, move, total_kg
 
 
 @dataclass(slots=True)
@@ -47,6 +48,7 @@ class Purchasing:
     """
 
     CHECK_S = 900.0
+    WIN_BACK_S, BUCKET_KG = 3600.0, 3000.0  # how often a loader looks at the separator's heaps, and its bucket
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -60,6 +62,8 @@ class Purchasing:
             self._lot(store, "opening stock", opening, engine.plant.design.materials[store.material].moisture, store.before_kg)
         self._rng = [engine.rng(11, s.number) for s in self.stores]
         engine.env.process(self._watch())
+        if engine.plant.design.water.separator:
+            engine.env.process(self._win_back(engine.plant.design.water.separator))
 
     def _stores(self) -> Generator[Store, None, None]:
         plant, design = self.engine.plant, self.engine.plant.design
@@ -134,6 +138,30 @@ class Purchasing:
             if moisture > 0:
                 book(plant.state.ledger, store.link, WATER, kg - dry)
         store.on_order_kg -= kg
+
+    def _win_back(self, cfg: Separator) -> Generator[simpy.Event, Any, None]:
+        """SimPy process: a loader takes sand and stone from the separator's heaps to their yard boxes, or to be carted away."""
+        plant = self.engine.plant
+        ledger = plant.state.ledger
+        ways = [
+            (f"Water.Separator.{heap}", to, species) for heap, to, species in (("Sand", cfg.sand_to, SAND), ("Stone", cfg.stone_to, STONE))
+        ]
+        while True:
+            yield self.engine.wait(self.WIN_BACK_S)
+            for heap, to, species in ways:
+                holder = plant.holder(heap)
+                kg = float(total_kg(ledger, holder))
+                if kg < self.BUCKET_KG:
+                    continue
+                if to is None:
+                    move(ledger, plant.link(heap, "tip"), kg + 1.0)
+                    continue
+                name = to.replace(".", ".Bin.", 1)
+                store = next(s for s in self.stores if s.name == name)
+                if total_kg(ledger, store.holder) + kg <= store.capacity_kg:
+                    dry = float(ledger.stock[holder, species])
+                    self._lot(store, "separator", kg, float(ledger.stock[holder, WATER]) / dry if dry > 0 else 0.0)
+                    move(ledger, plant.link(heap, f"{name}.Yard"), kg + 1.0)
 
     def _moisture(self, material: Any, rng: Any) -> float:
         """Moisture of a delivery: scatter about the usual value, wetter in the rain."""

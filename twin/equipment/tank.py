@@ -8,6 +8,7 @@ import numpy as np
 
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
+from twin.kernels.water import solids_share
 from twin.ledger import ADMIXTURE, WATER, book, total_kg
 from twin.tags import Equipment, parameter, sensor
 
@@ -22,6 +23,8 @@ class Tank(Part):
     capacity_t: float = figure(..., "t", "layout of the design", gt=0, le=10000)
     initial_share: float = figure(0.8, "of capacity", "scenario start", ge=0, le=1)
     mains_kg_s: float = figure(0.0, "kg/s", "float valve on the mains; 0 for none", ge=0, le=500)
+    refill_below: float = figure(0.85, "of capacity", "float valve on the mains opens; engineering choice", recalled=True, ge=0, le=1)
+    refill_up_to: float = figure(0.95, "of capacity", "float valve on the mains shuts; engineering choice", recalled=True, ge=0, le=1)
     reorder_share: float = figure(0.4, "of capacity", "purchasing rule", recalled=True, ge=0, le=1)
 
 
@@ -29,8 +32,8 @@ class Tank(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("mains", "i8"), ("capacity_kg", "f8"), ("mains_kg_s", "f8"),
-        ("filling", "f8"), ("float_stuck", "f8"), ("level_offset", "f8"),
+        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("mains", "i8"), ("slurry", "i8"), ("capacity_kg", "f8"), ("mains_kg_s", "f8"),
+        ("refill_below", "f8"), ("refill_up_to", "f8"), ("filling", "f8"), ("float_stuck", "f8"), ("level_offset", "f8"),
     ]
 )  # fmt: skip
 
@@ -41,7 +44,8 @@ TAGS = (
     sensor("Low", "low level switch", "低液位开关"),
     parameter("Capacity", "capacity", "容量", "kg"),
 )
-LEVEL, LOW, CAPACITY = range(len(TAGS))
+SLURRY = (sensor("Solids", "solids by mass (density meter)", "含固量（密度计）", "%", 0, 100, 0.01),)
+LEVEL, LOW, CAPACITY, SOLIDS = range(4)
 
 # --- how it can fail ----------------------------------------------------------------------------------
 
@@ -50,8 +54,6 @@ FAULTS = (
     Fault("level-offset", "level_offset", -100, 100, 20, "%", ("Level",), "the level sensor reads wrong", "液位计偏差"),
 )
 
-REFILL_BELOW, REFILL_UP_TO = 0.85, 0.95
-
 
 # --- how it is put in place ---------------------------------------------------------------------------
 
@@ -59,13 +61,16 @@ REFILL_BELOW, REFILL_UP_TO = 0.85, 0.95
 def build(site: Site, line: int, name: str, cfg: Tank) -> Equipment:
     """Put a tank in place, part filled."""
     holder = site.ledger.holder(name)
-    machine = site.table.add(name, "tank", TAGS, cfg.material, values={"Capacity": cfg.capacity_t * 1000})
+    machine = site.table.add(
+        name, "tank", TAGS + SLURRY if cfg.holds == "slurry_water" else TAGS, cfg.material, values={"Capacity": cfg.capacity_t * 1000}
+    )
     species = ADMIXTURE if cfg.holds == "admixture" else WATER
     site.ledger.open_with(holder, {species: cfg.capacity_t * 1000 * cfg.initial_share})
     source = "suppliers" if cfg.holds == "admixture" else "mains"
     site.place(
         "tank", name, tag=machine.first, line=line, holder=holder, mains=site.ledger.link(site.ledger.holder(source), holder),
-        capacity_kg=cfg.capacity_t * 1000, mains_kg_s=cfg.mains_kg_s,
+        capacity_kg=cfg.capacity_t * 1000, mains_kg_s=cfg.mains_kg_s, slurry=int(cfg.holds == "slurry_water"),
+        refill_below=cfg.refill_below, refill_up_to=cfg.refill_up_to,
     )  # fmt: skip
     return machine
 
@@ -79,9 +84,9 @@ def step(t: Any, p: Any, dt_s: float) -> None:
     if t.mains_kg_s <= 0.0:
         return
     held = total_kg(p.ledger, t.holder)
-    if held < REFILL_BELOW * t.capacity_kg:
+    if held < t.refill_below * t.capacity_kg:
         t.filling = 1.0
-    elif held > REFILL_UP_TO * t.capacity_kg:
+    elif held > t.refill_up_to * t.capacity_kg:
         t.filling = 0.0
     if t.filling > 0.5 and t.float_stuck < 0.5:
         book(p.ledger, t.mains, WATER, min(t.mains_kg_s * dt_s, t.capacity_kg - held))
@@ -93,3 +98,5 @@ def sense(t: Any, p: Any) -> None:
     share = 100.0 * total_kg(p.ledger, t.holder) / t.capacity_kg
     p.io[t.tag + LEVEL] = min(max(share + t.level_offset, 0.0), 120.0)
     p.io[t.tag + LOW] = 1.0 if share < 10.0 else 0.0
+    if t.slurry:
+        p.io[t.tag + SOLIDS] = 100.0 * solids_share(p.ledger.stock[t.holder])

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from twin.clock import TICKS_PER_S, ticks
 from twin.engine import LOADS, Engine
-from twin.ledger import WATER, book, move, total_kg
+from twin.equipment.truck_wash import Gate
+from twin.equipment.washout import Washout
+from twin.ledger import move, total_kg
 
 if TYPE_CHECKING:
     from twin.design.schema import Recipe
 
-WASH_EVERY_S, WASH_S = 6 * 3600.0, 300.0  # engineering choice
+WASH_EVERY_S = 6 * 3600.0  # engineering choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,22 @@ class Bay:
         self.place: deque[tuple[Load, int, int, int]] = deque()
         self.posting = self.loading = False
         self.posted = self.assigned = 0
-        self.tag = {t: plant.table.index(f"{line}.Bay.{t}") for t in ("Order", "ForTruck", "Volume", "MixTime", "Accepted", "Done")}
+        self.tag = {
+            t: plant.table.index(f"{line}.Bay.{t}") for t in ("Order", "ForTruck", "Volume", "MixTime", "SlurryMax", "Accepted", "Done")
+        }
         self.waiting: dict[str, tuple[int, Callable[[], None]]] = {}
         self._masses = [(m, plant.table.index(f"{line}.Bay.Recipe.{m}")) for m in plant.design.lines[line].materials()]
-        self.recipe: dict[str, tuple[float, list[tuple[int, float]]]] = {}
+        self.recipe: dict[str, tuple[float, float, list[tuple[int, float]]]] = {}
         for recipe in plant.design.recipes:
             self.learn(recipe)
 
     def learn(self, recipe: Recipe) -> None:
         """Take a recipe into the book."""
-        self.recipe[recipe.grade] = recipe.mix_time_s, [(index, recipe.kg_m3.get(m, 0.0)) for m, index in self._masses]
+        self.recipe[recipe.grade] = (
+            recipe.mix_time_s,
+            recipe.most_slurry_kg_m3,
+            [(index, recipe.kg_m3.get(m, 0.0)) for m, index in self._masses],
+        )
 
     @property
     def queue(self) -> int:
@@ -99,6 +107,9 @@ class Fleet:
         self.left_m3 = 0.0
         self.loads_open = 0
         self._washed: dict[int, int] = {}
+        self._dirt: dict[int, float] = {}  # on its wheels, kg
+        self.gate = Gate(engine, plant.design)
+        self.washout = Washout(engine)
         self._poured = poured
         self._holder = [plant.holder(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
@@ -147,9 +158,10 @@ class Fleet:
         bay.posted += 1
         number = bay.posted
         io, tag = self.engine.plant.state.io, bay.tag
-        mix_time_s, masses = bay.recipe[load.grade]
+        mix_time_s, slurry_kg_m3, masses = bay.recipe[load.grade]
         for index, kg in masses:
             io[index] = kg
+        io[tag["SlurryMax"]] = slurry_kg_m3
         io[tag["MixTime"]], io[tag["Volume"]], io[tag["ForTruck"]], io[tag["Order"]] = mix_time_s, load.volume_m3, truck, number
 
         def accepted() -> None:
@@ -210,53 +222,35 @@ class Fleet:
         self.tickets.append(ticket)
         self.left_m3 += load.volume_m3
         self.loads_open -= 1
-        self._drive(load, truck, ticket)
+        self.engine.env.process(self._trip(load, truck, ticket, self._dirt.get(truck, 0.0)))
         self._position(bay)
 
-    def _drive(self, load: Load, truck: int, ticket: dict[str, Any]) -> None:
-        """Drive, pour, drive back. Travel and pouring times scatter log-normally, ±15 % and ±25 % (engineering choice)."""
-        rng = self._rng[truck]
+    def _trip(self, load: Load, truck: int, ticket: dict[str, Any], dirt_kg: float) -> Generator[simpy.Event, Any, None]:
+        """Leave by the gate, drive, pour, drive back, wash out when it is time or concrete came back.
+
+        Travel and pouring times scatter log-normally, ±15 % and ±25 % (engineering choice).
+        """
+        rng, ledger, holder, wait = self._rng[truck], self.engine.plant.state.ledger, self._holder[truck - 1], self.engine.wait
         out_s, pour_s, back_s = (
             load.drive_s * rng.lognormal(0.0, 0.15),
             load.pour_s * rng.lognormal(0.0, 0.25),
             load.drive_s * rng.lognormal(-0.1, 0.15),
         )
-        ledger = self.engine.plant.state.ledger
-
-        def poured(_: simpy.Event) -> None:
-            held = total_kg(ledger, self._holder[truck - 1])
-            ticket["arrived_s"], ticket["poured_s"] = ticket["left_s"] + out_s, self.engine.env.now / TICKS_PER_S
-            ticket["poured_kg"] = float(move(ledger, self._site[truck - 1], max(held - self.fleet.residue_kg, 0.0)))
-            self._later(back_s, returned)
-
-        def returned(_: simpy.Event) -> None:
-            now = int(self.engine.env.now)
-            ticket["returned_s"] = now / TICKS_PER_S
-            if now - self._washed.get(truck, -(10**9)) > ticks(WASH_EVERY_S):
-                self._washed[truck] = now
-                self._later(WASH_S, washed)
-            else:
-                washed(_, wash=False)
-
-        def washed(_: simpy.Event, wash: bool = True) -> None:
-            if wash:
-                self._wash(truck)
-            self.idle.append(truck)
-            self._assign()
-
-        self._later(out_s + pour_s, poured)
-
-    def _wash(self, truck: int) -> None:
-        """Wash the drum out into a slurry tank with room, else down the drain."""
-        plant, ledger, holder = self.engine.plant, self.engine.plant.state.ledger, self._holder[truck - 1]
-        book(ledger, plant.link("mains", f"Truck{truck}"), WATER, self.fleet.washout_kg)
-        for line, cfg in plant.design.lines.items():
-            for key, tank in cfg.tanks.items():
-                name = f"{line}.Tank.{key}"
-                if (
-                    tank.holds == "slurry_water"
-                    and total_kg(ledger, plant.holder(name)) + total_kg(ledger, holder) <= tank.capacity_t * 1000
-                ):
-                    move(ledger, plant.link(f"Truck{truck}", name), 1e9)
-                    return
-        move(ledger, plant.link(f"Truck{truck}", "drain"), 1e9)
+        back_m3 = rng.exponential(self.fleet.returned_m3) if rng.random() < self.fleet.returned_share else 0.0
+        yield from self.gate.goes(dirt_kg)
+        yield wait(out_s)
+        ticket["arrived_s"] = self.engine.env.now / TICKS_PER_S
+        yield wait(pour_s)
+        held = total_kg(ledger, holder)
+        keep = self.fleet.residue_kg + min(back_m3 / load.volume_m3, 0.5) * held
+        ticket["poured_s"] = self.engine.env.now / TICKS_PER_S
+        ticket["poured_kg"] = float(move(ledger, self._site[truck - 1], max(held - keep, 0.0)))
+        yield wait(back_s)
+        now = int(self.engine.env.now)
+        ticket["returned_s"] = now / TICKS_PER_S
+        self._dirt[truck] = self.gate.comes()
+        if back_m3 > 0 or now - self._washed.get(truck, -(10**9)) > ticks(WASH_EVERY_S):
+            self._washed[truck] = now
+            yield from self.washout.use(truck, holder, self.fleet.washout_kg)
+        self.idle.append(truck)
+        self._assign()

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 
 from twin.jit import njit
-from twin.ledger import ADMIXTURE, CEMENT, FLY_ASH, N_SPECIES, SAND, SLAG, STONE, WATER
+from twin.ledger import ADMIXTURE, CEMENT, FINES, FLY_ASH, N_SPECIES, SAND, SLAG, STONE, WATER
 
 # Particle densities, kg/m³: ordinary values for the materials (JGJ 55-2011 asks for measured ones; recalled).
-DENSITY = np.array([3100.0, 2250.0, 2900.0, 2650.0, 2700.0, 1000.0, 1070.0])
+DENSITY = np.array([3100.0, 2250.0, 2900.0, 2650.0, 2700.0, 1000.0, 1070.0, 2500.0])
 # Specific heat, kJ/(kg·K), dry solids 0.75–0.92 and water 4.19 (ACI 207.4R practice; recalled).
-HEAT = np.array([0.75, 0.75, 0.75, 0.75, 0.75, 4.19, 3.9])
+HEAT = np.array([0.75, 0.75, 0.75, 0.75, 0.75, 4.19, 3.9, 0.75])
 # Entrapped air of mixed concrete, share of volume (JGJ 55-2011 5.5.1, α = 1 for no air-entraining agent; recalled).
 AIR = 0.01
 # JGJ 55-2011 5.2.2: 5 kg/m³ more water gives about 20 mm more slump.
 MM_PER_KG_WATER = 4.0
+# Water that returned fines bind, kg/kg: hydrated cement is finer and more porous than fresh (engineering choice).
+WATER_PER_FINES = 0.4
 
 
 @njit
@@ -80,7 +82,7 @@ def slump_mm(kg: Any, fine_extra: float) -> float:
     dose = kg[ADMIXTURE] / binder
     reduction = 0.45 * (1.0 - np.exp(-dose / 0.019))
     sand_share = kg[SAND] / max(kg[SAND] + kg[STONE], 1e-9)
-    paste = 0.03 * (binder / volume - 360.0)
+    paste = 0.03 * (binder / volume - 360.0) + WATER_PER_FINES * kg[FINES] / volume
     demand = (215.0 + 60.0 * (sand_share - 0.42) + paste) * (1.0 - reduction) * (1.0 + fine_extra)
     return min(max(90.0 + MM_PER_KG_WATER * (kg[WATER] / volume - demand), 0.0), 260.0)
 

@@ -11,8 +11,8 @@ from scenarios.acceptance.checks.base import Check
 from scenarios.acceptance.evidence import Evidence, NothingToJudge
 from scenarios.acceptance.results import CheckResult
 
-Account = Literal["ground", "drain", "air"]
-ZH = {"ground": "地面", "drain": "排水", "air": "大气"}
+Account = Literal["ground", "discharge", "air"]
+ZH = {"ground": "地面", "discharge": "排水", "air": "大气"}
 
 
 class Lost(Check):

@@ -1,0 +1,93 @@
+"""The water loop of a plant in its design: basins, pumps, surfaces, separator, press, truck wash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from twin.equipment.basin import Basin
+from twin.equipment.filter_press import FilterPress
+from twin.equipment.part import Part, figure
+from twin.equipment.separator import Separator
+from twin.equipment.surface import Surface
+from twin.equipment.truck_wash import TruckWash
+from twin.equipment.water_pump import WaterPump
+
+if TYPE_CHECKING:
+    from twin.design.schema import Design, Mistake
+
+DISCHARGE = "discharge"
+
+
+class WaterLoop(Part):
+    """Where water comes from, where it goes, and what is done so that none of it leaves the site.
+
+    Without any of it, washing water and yard runoff go where they go on a plant without a loop: off the site.
+    """
+
+    basins: dict[str, Basin] = Field(default_factory=dict)
+    pumps: dict[str, WaterPump] = Field(default_factory=dict)
+    surfaces: dict[str, Surface] = Field(default_factory=dict)
+    separator: Separator | None = None
+    press: FilterPress | None = None
+    truck_wash: TruckWash | None = None
+    roadway: str | None = Field(None, description="surface that trucks drive on")
+    wash_water: str | None = Field(None, description="basin for washing drums, mixers and floors; mains when it is empty or not given")
+    floor_drain: str = Field(DISCHARGE, description="basin for the water of floors")
+    floor_wash_kg: float = figure(1500.0, "kg", "floors of one line at the end of a day; engineering choice", recalled=True, ge=0, le=50000)
+    mixer_wash_kg: float = figure(700.0, "kg", "one line's mixer at the end of a day; engineering choice", recalled=True, ge=0, le=20000)
+
+
+def mistakes(design: Design) -> Iterator[Mistake]:
+    """Names in the water loop that point nowhere."""
+    loop = design.water
+    basins = set(loop.basins)
+
+    def basin(where: tuple[str | int, ...], name: str | None, *, out: bool = False) -> Iterator[Mistake]:
+        if name is not None and name not in basins and not (out and name == DISCHARGE):
+            yield (
+                ("water", *where),
+                f"no basin '{name}'",
+                f"name one of {', '.join(basins) or 'the basins (there are none)'}" + " or discharge" * out,
+            )
+
+    for key, b in loop.basins.items():
+        yield from basin(("basins", key, "overflows_to"), b.overflows_to, out=True)
+        seen, at = {key}, b.overflows_to
+        while at in loop.basins:
+            if at in seen:
+                yield ("water", "basins", key, "overflows_to"), "weirs run in a circle", "let the last one overflow to discharge"
+                break
+            seen.add(at)
+            at = loop.basins[at].overflows_to
+    for key, pump in loop.pumps.items():
+        yield from basin(("pumps", key, "source"), pump.source.removesuffix(".Sludge"))
+        line, _, tank = pump.to.partition(".")
+        if not (line in design.lines and tank in design.lines[line].tanks):
+            yield from basin(("pumps", key, "to"), pump.to)
+        if pump.source == pump.to:
+            yield ("water", "pumps", key, "to"), "pumps into its own basin", "name another"
+    for key, surface in loop.surfaces.items():
+        yield from basin(("surfaces", key, "drains_to"), surface.drains_to, out=True)
+        yield from basin(("surfaces", key, "later_to"), surface.later_to, out=True)
+    if loop.separator:
+        yield from basin(("separator", "water_to"), loop.separator.water_to)
+        for field in ("sand_to", "stone_to"):
+            name = getattr(loop.separator, field)
+            line, _, key = (name or "").partition(".")
+            if name and not (line in design.lines and key in design.lines[line].bins):
+                yield ("water", "separator", field), f"no bin '{name}'", "name it as Line1.Sand1"
+    if loop.press:
+        yield from basin(("press", "source"), loop.press.source)
+        yield from basin(("press", "filtrate_to"), loop.press.filtrate_to)
+        if loop.press.source in loop.basins and not loop.basins[loop.press.source].agitator_kw:
+            yield ("water", "press", "source"), "has no agitator and so no density meter", "give that basin an agitator_kw"
+    if loop.truck_wash:
+        yield from basin(("truck_wash", "source"), loop.truck_wash.source)
+        yield from basin(("truck_wash", "drains_to"), loop.truck_wash.drains_to)
+    yield from basin(("wash_water",), loop.wash_water)
+    yield from basin(("floor_drain",), loop.floor_drain, out=True)
+    if loop.roadway is not None and loop.roadway not in loop.surfaces:
+        yield ("water", "roadway"), f"no surface '{loop.roadway}'", "name one that stands under surfaces"

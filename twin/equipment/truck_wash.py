@@ -1,0 +1,144 @@
+"""Truck wash: the automatic bay at the gate that washes wheels and bodies of leaving trucks, and the dirt they bring."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import simpy
+from pydantic import Field
+
+from twin.equipment.part import Fault, Part, Site, figure
+from twin.jit import njit
+from twin.ledger import FINES, WATER, book, move, total_kg
+from twin.tags import Equipment, actuator, sensor
+
+if TYPE_CHECKING:
+    from twin.design.schema import Design
+    from twin.engine import Engine
+
+# --- what it is ---------------------------------------------------------------------------------------
+
+
+class TruckWash(Part):
+    """Washing bay with its water: recycled first, mains when the basin is empty."""
+
+    source: str = Field(description="basin that it draws from")
+    drains_to: str = Field(description="basin that its water runs to")
+    wash_s: float = figure(45.0, "s", "drive through; engineering choice", recalled=True, gt=0, le=1200)
+    water_kg: float = figure(180.0, "kg", "a wheel and body wash; engineering choice", recalled=True, ge=0, le=5000)
+    cleans: float = figure(0.92, "-", "share of the dirt that it takes off; engineering choice", recalled=True, ge=0, le=1)
+    power_kw: float = figure(15.0, "kW", "pumps", recalled=True, gt=0, le=200)
+
+
+NAME = "Water.TruckWash"
+
+# --- what state it has --------------------------------------------------------------------------------
+
+# `dirt` is the holder of what sticks to all trucks; it lies on the yard, goes with the wash water or out of the gate.
+DTYPE = np.dtype(
+    [
+        ("tag", "i8"), ("source", "i8"), ("fresh", "i8"), ("reused", "i8"), ("drain", "i8"), ("holder", "i8"), ("motor", "i8"), ("water_kg", "f8"),
+        ("cleans", "f8"), ("power_kw", "f8"), ("wash_s", "f8"), ("washing", "f8"), ("queue", "f8"), ("washed", "f8"), ("nozzles", "f8"),
+    ]
+)  # fmt: skip
+
+# --- what it shows ------------------------------------------------------------------------------------
+
+TAGS = (
+    actuator("Run", "wash bay in service", "洗车台投用"),
+    sensor("Washing", "a truck is washed", "洗车中"),
+    sensor("Queue", "trucks waiting", "排队车辆", "count", 0, 500),
+    sensor("Washed", "trucks washed", "已洗车辆", "count", 0, 1e7),
+)
+RUN, WASHING, QUEUE, WASHED = range(len(TAGS))
+
+# --- how it can fail ----------------------------------------------------------------------------------
+
+FAULTS = (Fault("nozzles-blocked", "nozzles", 0, 1, 0.8, "of cleaning lost", ("Washing",), "the nozzles are blocked", "喷嘴堵塞"),)
+
+
+# --- how it is put in place ---------------------------------------------------------------------------
+
+
+def build(site: Site, cfg: TruckWash, source: str, drains_to: str) -> Equipment:
+    """Put the wash bay in place between two basins' holders."""
+    name, ledger = NAME, site.ledger
+    h = ledger.holder
+    ledger.link(h("Trucks.Dirt"), h(name))
+    machine = site.table.add(name, "truck_wash", TAGS, feeds=drains_to, source=source)
+    site.place(
+        "truck_wash", name, tag=machine.first, source=h(source), fresh=ledger.link(h("mains"), h(name)), reused=ledger.link(h(source), h(name)),
+        drain=ledger.link(h(name), h(drains_to)), holder=h(name), motor=site.motor(name, cfg.power_kw), water_kg=cfg.water_kg, cleans=cfg.cleans,
+        power_kw=cfg.power_kw, wash_s=cfg.wash_s,
+    )  # fmt: skip
+    return machine
+
+
+# --- how it behaves -----------------------------------------------------------------------------------
+
+
+class Gate:
+    """What happens to a truck's wheels: they bring dirt from the site, lose some of it on the yard, are washed and leave.
+
+    Attributes:
+        dirt_kg: brought by each truck from a site; rain makes it more.
+    """
+
+    DROPPED = 0.3  # of the dirt falls off on the yard (engineering choice)
+    WET = 2.0  # times as much mud on a rainy day (engineering choice)
+
+    def __init__(self, engine: Engine, design: Design) -> None:
+        self.engine, self.dirt_kg = engine, design.fleet.dirt_kg
+        plant, yard = engine.plant, design.water.roadway
+        self.record = plant.record(NAME) if design.water.truck_wash else None
+        self.bay = simpy.Resource(engine.env)
+        self._come, self._go = plant.link("site", "Trucks.Dirt"), plant.link("Trucks.Dirt", "site")
+        self._drop = plant.link("Trucks.Dirt", f"Water.Surface.{yard}") if yard else -1
+        self._rinse = plant.link("Trucks.Dirt", NAME) if self.record is not None else -1
+
+    def comes(self) -> float:
+        """A truck comes in. Returns the dirt that still sticks to it, kg."""
+        ledger = self.engine.plant.state.ledger
+        kg = self.dirt_kg * (self.WET if float(self.engine.plant.state.site["rain_mm_h"][0]) > 0.1 else 1.0)
+        book(ledger, self._come, FINES, kg)
+        if self._drop >= 0:
+            book(ledger, self._drop, FINES, self.DROPPED * kg)
+            kg *= 1 - self.DROPPED
+        return kg
+
+    def goes(self, dirt_kg: float) -> Generator[simpy.Event, Any, None]:
+        """SimPy process: a truck leaves, through the wash if that is in service."""
+        plant, w = self.engine.plant, self.record
+        if w is not None and plant.state.io[w["tag"] + RUN] > 0.5:
+            w["queue"] += 1
+            with self.bay.request() as turn:
+                yield turn
+                w["queue"] -= 1
+                w["washing"] = 1.0
+                yield self.engine.wait(float(w["wash_s"]))
+                w["washing"] = 0.0
+                dirt_kg -= self._wash(w, dirt_kg)
+        book(plant.state.ledger, self._go, FINES, dirt_kg)
+
+    def _wash(self, w: Any, dirt_kg: float) -> float:
+        """Spray, and let the water take the dirt along. Returns the dirt that came off, kg."""
+        plant = self.engine.plant
+        ledger = plant.state.ledger
+        reused = move(ledger, int(w["reused"]), min(float(w["water_kg"]), max(total_kg(ledger, int(w["source"])) - 1000.0, 0.0)))
+        book(ledger, int(w["fresh"]), WATER, float(w["water_kg"]) - reused)
+        off = dirt_kg * float(w["cleans"]) * (1.0 - min(float(w["nozzles"]), 1.0))
+        book(ledger, self._rinse, FINES, off)
+        move(ledger, int(w["drain"]), 1e9)
+        w["washed"] += 1
+        plant.state.motors[int(w["motor"])] += float(w["wash_s"]), float(w["power_kw"]) * float(w["wash_s"])
+        return float(off)
+
+
+@njit
+def sense(w: Any, p: Any) -> None:
+    """Washing, queue, count."""
+    p.io[w.tag + WASHING] = w.washing
+    p.io[w.tag + QUEUE] = w.queue
+    p.io[w.tag + WASHED] = w.washed

@@ -1,0 +1,78 @@
+"""How the design's water loop becomes machines, holders and links."""
+
+from __future__ import annotations
+
+from twin.design.schema import Design
+from twin.design.water import DISCHARGE
+from twin.equipment import basin, filter_press, separator, surface, truck_wash, water_pump, weather_station
+from twin.equipment.part import Site
+from twin.ledger import LedgerBuilder
+
+DEAD_SHARE = 0.02  # of a basin's volume stays below the suction of its pumps
+
+
+def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
+    """Weather station, basins, pumps, surfaces, separator, press and wash, and what trucks may do with water."""
+    loop = design.water
+    weather_station.build(site, "Site.Weather")
+    for key, b in loop.basins.items():
+        basin.build(site, basin_name(key), b, basin_name(b.overflows_to))
+    for key, pump in loop.pumps.items():
+        source = loop.basins[pump.source.removesuffix(".Sludge")]
+        dead = 0.0 if pump.source.endswith(".Sludge") else DEAD_SHARE * source.volume_m3
+        line, _, tank = pump.to.partition(".")
+        if line in design.lines:
+            target, room = f"{line}.Tank.{tank}", 0.98 * design.lines[line].tanks[tank].capacity_t
+        else:
+            target, room = basin_name(pump.to), float("inf")
+        water_pump.build(site, f"Water.Pump.{key}", pump, basin_name(pump.source), target, dead, room)
+    for key, s in loop.surfaces.items():
+        surface.build(site, surface_name(key), s, basin_name(s.drains_to), basin_name(s.later_to) if s.later_to else None)
+    if loop.separator:
+        separator.build(site, "Water.Separator", loop.separator, basin_name(loop.separator.water_to))
+    if loop.press:
+        filter_press.build(site, "Water.Press", loop.press, basin_name(loop.press.source), basin_name(loop.press.filtrate_to))
+    if loop.truck_wash:
+        truck_wash.build(site, loop.truck_wash, basin_name(loop.truck_wash.source), basin_name(loop.truck_wash.drains_to))
+    _link_trucks(site.ledger, design, trucks)
+
+
+def basin_name(key: str) -> str:
+    """Holder of a basin (or of its bed) by its key in the design; `discharge` stays what it is."""
+    return key if key == DISCHARGE else f"Water.Basin.{key}"
+
+
+def surface_name(key: str) -> str:
+    """Holder of a surface."""
+    return f"Water.Surface.{key}"
+
+
+def washout(design: Design) -> str:
+    """Holder that drums and mixers are washed out into: the separator, or off the site where there is none."""
+    return "Water.Separator" if design.water.separator else DISCHARGE
+
+
+def _link_trucks(ledger: LedgerBuilder, design: Design, trucks: list[str]) -> None:
+    """Trucks are loaded at each bay, pour on site, take washing water and are washed out; dirt comes and goes on their wheels."""
+    h, loop = ledger.holder, design.water
+    out = washout(design)
+    sources = ["mains", *([basin_name(loop.wash_water)] if loop.wash_water else [])]
+    for truck in trucks:
+        for line in design.lines:
+            ledger.link(h(f"{line}.Hopper.Discharge"), h(truck))
+        ledger.link(h(truck), h("site"))
+        ledger.link(h(truck), h(out))
+        for source in sources:
+            ledger.link(h(source), h(truck))
+    for source in sources:  # mixers and floors
+        ledger.link(h(source), h(out))
+        ledger.link(h(source), h(basin_name(loop.floor_drain)))
+    ledger.link(h("site"), h("Trucks.Dirt"))
+    ledger.link(h("Trucks.Dirt"), h("site"))
+    if loop.roadway:
+        ledger.link(h("Trucks.Dirt"), h(surface_name(loop.roadway)))
+    if loop.separator:
+        for heap, to in (("Sand", loop.separator.sand_to), ("Stone", loop.separator.stone_to)):
+            line, _, key = (to or "").partition(".")
+            target = f"{line}.Bin.{key}.Yard" if to else "tip"
+            ledger.link(h(f"Water.Separator.{heap}"), h(target))
