@@ -26,6 +26,7 @@ from scenarios.operator import ShiftOperator
 from scenarios.recorder import log_for
 from scenarios.schema import Scenario, check, load_scenario, loads
 from scenarios.store import RunWriter
+from scenarios.surroundings import Surroundings
 from twin import faults
 from twin.clock import TICKS_PER_S, ticks
 from twin.design.load import load_design
@@ -130,6 +131,7 @@ class Simulation:
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(5.0, row_s), row_s)
         self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 30 * TICKS_PER_S
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
+        self._surroundings = Surroundings(self.plant)
         self.engine.env.process(weather.play(self.engine, self.scenario))
         self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
@@ -388,6 +390,7 @@ class Simulation:
         while True:
             yield self.engine.wait(LEDGER_S[self.fidelity])
             self._moved.append(tables.take_moved(self.plant, self.tick))
+            self._surroundings.note(self.tick)
 
     def _note(self, kind: str, name: str, value: float, text: str) -> None:
         self._events.append((self.engine.now, kind, name, value, text))
@@ -402,6 +405,8 @@ class Simulation:
             self._commands.clear()
         if self._closed is not None:
             self._moved.append(tables.take_moved(self.plant, self.tick))
+            self._surroundings.note(self.tick)
+        new |= self._surroundings.drain()
         if self._moved:
             new["ledger"] = tables.ledger_rows(self.plant, self._moved)
             self._moved.clear()

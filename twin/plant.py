@@ -292,6 +292,9 @@ def carry(p: Any, dt_s: float) -> None:
     for k in range(p.mixers.shape[0]):
         m = p.mixers[k]
         mixer.step(m, p, p.stations[m.line].run, p.stations[m.line].door, p.stations[m.line].supply, dt_s)
+    for k in range(p.bays.shape[0]):
+        if p.bays[k].present > 0.5:  # its engine turns the drum
+            p.motors[p.bays[k].motor, 0] += dt_s
 
 
 @njit

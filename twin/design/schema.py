@@ -36,6 +36,7 @@ class Material(Part):
     species: Species
     title: Title
     supplier: str = "supplier"
+    distance_km: float = figure(500.0, "km", "default of GB/T 51366-2019 where the distance is not known", recalled=True, ge=0, le=5000)
     delivery_t: float = figure(30.0, "t", "one tanker or tipper, 49 t combination less tare (MoT Order 2016 No. 62)", gt=0, le=200)
     lead_time_h: float = figure(3.0, "h", "purchasing; engineering choice", recalled=True, gt=0, le=240)
     moisture: float = figure(0.0, "kg/kg dry", "laboratory", ge=0, le=0.25)
@@ -52,6 +53,8 @@ class Fleet(Part):
     trucks: int = figure(..., "count", "the plant's own", gt=0, le=500)
     capacity_m3: float = figure(..., "m3", "legal load of a 4-axle truck 6–7.5 m³ (31 t, MoT Order 2016 No. 62)", gt=0, le=20)
     tare_kg: float = figure(14000.0, "kg", "4-axle mixer truck", recalled=True, gt=0)
+    energy: Literal["diesel", "battery"] = "diesel"
+    speed_km_h: float = figure(30.0, "km/h", "mean on the road, urban; engineering choice", recalled=True, gt=0, le=120)
     positioning_s: float = figure(35.0, "s", "drive in and stop under the hopper; engineering choice", recalled=True, ge=0, le=600)
     residue_kg: float = figure(25.0, "kg", "concrete left in a drum; engineering choice", recalled=True, ge=0, le=1000)
     washout_kg: float = figure(400.0, "kg", "852 L a truck and day, cart-away.com washout survey, two washes", ge=0, le=5000)
@@ -122,6 +125,8 @@ class Design(Part):
     materials: dict[str, Material]
     lines: dict[str, Line] = Field(min_length=1)
     fleet: Fleet
+    base_load_kw: float = figure(12.0, "kW", "offices, laboratory, lights; engineering choice", recalled=True, ge=0, le=5000)
+    solar_kwp: float = figure(0.0, "kW", "solar roof, peak power; 0 for none", ge=0, le=20000)
     water: WaterLoop = Field(default_factory=WaterLoop)
     recipes: list[Recipe] = Field(min_length=1)
     sources: dict[str, str] = Field(default_factory=dict, description="where the figures of this design come from, by field")

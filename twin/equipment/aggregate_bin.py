@@ -23,6 +23,9 @@ class AggregateBin(Part):
     capacity_t: float = figure(..., "t", "maker sheet of the design", gt=0, le=2000)
     yard_capacity_t: float = figure(..., "t", "layout of the design", gt=0, le=100000)
     feed_kg_s: float = figure(..., "kg/s", "loader or feed belt of the design", gt=0, le=2000)
+    feed_kw: float = figure(
+        15.0, "kW", "feed belt of a high-level bin; a ground bin is fed by a diesel loader", recalled=True, ge=0, le=500
+    )
     initial_share: float = figure(0.8, "of capacity", "scenario start", ge=0, le=1)
     yard_initial_share: float = figure(0.6, "of capacity", "scenario start", ge=0, le=1)
     reorder_share: float = figure(0.5, "of capacity", "purchasing rule", recalled=True, ge=0, le=1)
@@ -33,8 +36,8 @@ class AggregateBin(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("yard", "i8"), ("fill", "i8"), ("spill", "i8"), ("species", "i8"), ("seen_tag", "i8"),
-        ("capacity_kg", "f8"), ("yard_kg", "f8"), ("feed_kg_s", "f8"), ("noise", "f8"), ("flow", "f8"), ("shown", "f8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("motor", "i8"), ("holder", "i8"), ("yard", "i8"), ("fill", "i8"), ("spill", "i8"), ("species", "i8"), ("seen_tag", "i8"),
+        ("feed_kw", "f8"), ("capacity_kg", "f8"), ("yard_kg", "f8"), ("feed_kg_s", "f8"), ("noise", "f8"), ("flow", "f8"), ("shown", "f8"),
         ("empty", "f8"), ("level_offset", "f8"), ("level_freeze", "f8"),
     ]
 )  # fmt: skip
@@ -78,8 +81,10 @@ def build(site: Site, line: int, name: str, cfg: AggregateBin, species: str, moi
     site.ledger.open_with(holder, wet_kg(species, cfg.capacity_t * 1000 * cfg.initial_share, moisture))
     site.ledger.open_with(yard, wet_kg(species, cfg.yard_capacity_t * 1000 * cfg.yard_initial_share, moisture))
     site.ledger.link(site.ledger.holder("suppliers"), yard)
+    loader = cfg.kind == "ground"
+    motor = site.motor(f"{name.split('.')[0]}.Loader", 0.0, "loader") if loader else site.motor(f"{name}.FeedBelt", cfg.feed_kw, "belt")
     site.place(
-        "aggregate_bin", name, tag=machine.first, seen_tag=machine.first + LAB_MOISTURE, line=line, holder=holder, yard=yard, fill=site.ledger.link(yard, holder),
+        "aggregate_bin", name, motor=motor, feed_kw=0.0 if loader else cfg.feed_kw, tag=machine.first, seen_tag=machine.first + LAB_MOISTURE, line=line, holder=holder, yard=yard, fill=site.ledger.link(yard, holder),
         spill=site.ledger.link(holder, site.ledger.holder("ground")), species=SPECIES.index(species), capacity_kg=cfg.capacity_t * 1000,
         yard_kg=cfg.yard_capacity_t * 1000, feed_kg_s=cfg.feed_kg_s, noise=cfg.level_noise,
     )  # fmt: skip
@@ -96,6 +101,8 @@ def step(b: Any, p: Any, permit: float, dt_s: float) -> None:
     if target == 0.0 and b.flow == 0.0:
         return
     before = b.flow
+    p.motors[b.motor, 0] += dt_s
+    p.motors[b.motor, 1] += b.feed_kw * dt_s
     b.flow = min(b.flow + dt_s / RAMP_S, target) if b.flow < target else max(b.flow - dt_s / RAMP_S, target)
     move(p.ledger, b.fill, b.feed_kg_s * 0.5 * (before + b.flow) * dt_s)
     excess = total_kg(p.ledger, b.holder) - b.capacity_kg

@@ -13,7 +13,9 @@ from twin.tags import Equipment, sensor, setpoint, status
 # --- what state it has --------------------------------------------------------------------------------
 
 # `load` is the link that concrete takes now: into the truck that stands here, or to the ground.
-DTYPE = np.dtype([("tag", "i8"), ("line", "i8"), ("load", "i8"), ("ground", "i8"), ("present", "f8"), ("truck", "f8"), ("light", "f8")])
+DTYPE = np.dtype(
+    [("tag", "i8"), ("line", "i8"), ("motor", "i8"), ("load", "i8"), ("ground", "i8"), ("present", "f8"), ("truck", "f8"), ("light", "f8")]
+)
 
 # --- what it shows ------------------------------------------------------------------------------------
 
@@ -49,7 +51,7 @@ def build(site: Site, line: int, name: str, hopper_holder: int, materials: list[
     )
     machine = site.table.add(name, "bay", TAGS + recipe, values={"MixTime": 30.0})
     ground = site.ledger.link(hopper_holder, site.ledger.holder("ground"))
-    site.place("bay", name, tag=machine.first, line=line, load=ground, ground=ground)
+    site.place("bay", name, tag=machine.first, line=line, motor=site.motor(f"{name}.Truck", 0.0, "truck"), load=ground, ground=ground)
     return machine
 
 

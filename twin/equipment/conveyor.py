@@ -31,7 +31,7 @@ SLOT_M = 0.5  # length of one transport slot
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("hopper", "i8"),
+        ("tag", "i8"), ("line", "i8"), ("motor", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("hopper", "i8"),
         ("slot0", "i8"), ("slots", "i8"), ("head", "i8"), ("phase", "f8"), ("slot_m", "f8"), ("speed_m_s", "f8"),
         ("start_rate_s", "f8"), ("slot_kg", "f8"), ("power_kw", "f8"), ("speed", "f8"), ("carried_kg", "f8"),
         ("slip", "f8"), ("trip", "f8"), ("speed_switch", "f8"),
@@ -67,7 +67,7 @@ def build(site: Site, line: int, name: str, cfg: Belt, hopper: int, hopper_holde
     slots = max(round(cfg.length_m / SLOT_M), 1)
     machine = site.table.add(name, "conveyor", TAGS, feeds=feeds, values={"Travel": cfg.length_m / cfg.speed_m_s})
     site.place(
-        "conveyor", name, tag=machine.first, line=line, holder=holder, out=site.ledger.link(holder, hopper_holder),
+        "conveyor", name, tag=machine.first, line=line, motor=site.motor(name, cfg.power_kw, "belt"), holder=holder, out=site.ledger.link(holder, hopper_holder),
         spill=site.ledger.link(holder, site.ledger.holder("ground")), hopper=hopper, slot0=site.take_slots(slots + 1), slots=slots,
         slot_m=cfg.length_m / slots, speed_m_s=cfg.speed_m_s, start_rate_s=1 / cfg.start_s, slot_kg=cfg.capacity_kg_m * cfg.length_m / slots,
         power_kw=cfg.power_kw,
@@ -87,6 +87,9 @@ def step(b: Any, p: Any, number: int, permit: float, power: float, dt_s: float) 
     if b.speed != target:
         change = b.start_rate_s * dt_s
         b.speed = min(b.speed + change, target) if b.speed < target else max(b.speed - change, target)
+    if b.speed > 0.0:
+        p.motors[b.motor, 0] += dt_s
+        p.motors[b.motor, 1] += power_kw(b) * dt_s
     loaded = 0.0
     for s in range(N_SPECIES):
         loaded += feed[s]
@@ -103,6 +106,12 @@ def step(b: Any, p: Any, number: int, permit: float, power: float, dt_s: float) 
             out[s] = 0.0
     p.hoppers[b.hopper].mass_kg += gone
     b.carried_kg = max(b.carried_kg - gone - spilled_kg(b, p, ring), 0.0)
+
+
+@njit
+def power_kw(b: Any) -> float:
+    """What the drive takes: friction of the empty belt, and lifting what lies on it."""
+    return b.speed * b.power_kw * (0.3 + 0.6 * min(b.carried_kg / (b.slot_kg * b.slots), 1.5))
 
 
 @njit
@@ -129,5 +138,4 @@ def sense(b: Any, p: Any) -> None:
     """Speed switch, speed and drive power."""
     p.io[b.tag + SPEED] = b.speed * b.speed_m_s
     p.io[b.tag + RUNNING] = 1.0 if b.speed > 0.8 and b.speed_switch < 0.5 else 0.0
-    load = min(b.carried_kg / (b.slot_kg * b.slots), 1.5)
-    p.io[b.tag + POWER] = b.speed * b.power_kw * (0.3 + 0.6 * load)
+    p.io[b.tag + POWER] = power_kw(b)

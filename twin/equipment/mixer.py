@@ -38,7 +38,7 @@ class Mixer(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("hopper", "i8"), ("rated_m3", "f8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("motor", "i8"), ("holder", "i8"), ("out", "i8"), ("spill", "i8"), ("hopper", "i8"), ("rated_m3", "f8"),
         ("rated_kg", "f8"), ("full_kw", "f8"), ("idle_kw", "f8"), ("tau_s", "f8"), ("rate_kg_s", "f8"), ("knee_kg", "f8"),
         ("door_rate_s", "f8"), ("start_rate_s", "f8"), ("overload_kw", "f8"), ("overload_s", "f8"), ("life_m3", "f8"),
         ("fed_kg", "f8"), ("mass_kg", "f8"), ("unmixed", "f8"), ("speed", "f8"), ("door", "f8"), ("wear", "f8"), ("over_s", "f8"), ("tripped", "f8"),
@@ -103,7 +103,7 @@ def build(site: Site, line: int, name: str, cfg: Mixer, hopper: int, hopper_hold
     machine = site.table.add(name, "mixer", TAGS, feeds=feeds, values={"DoorClosed": 1.0, "RatedVolume": cfg.rated_m3, "Temperature": 20.0})
     rated_kg = cfg.rated_m3 * CONCRETE_KG_M3
     site.place(
-        "mixer", name, tag=machine.first, line=line, holder=holder, out=site.ledger.link(holder, hopper_holder),
+        "mixer", name, tag=machine.first, line=line, motor=site.motor(name, cfg.power_kw, "mixer"), holder=holder, out=site.ledger.link(holder, hopper_holder),
         spill=site.ledger.link(holder, site.ledger.holder("ground")), hopper=hopper, rated_m3=cfg.rated_m3, rated_kg=rated_kg,
         full_kw=0.68 * cfg.power_kw, idle_kw=0.16 * cfg.power_kw, tau_s=cfg.mix_tau_s, rate_kg_s=cfg.discharge_kg_s,
         knee_kg=0.12 * rated_kg, door_rate_s=1 / cfg.door_stroke_s, start_rate_s=1 / cfg.start_s,
@@ -171,6 +171,8 @@ def turn(m: Any, p: Any, dt_s: float) -> None:
     fill = m.mass_kg / m.rated_kg
     m.power_kw = turning_power_kw(m.idle_kw, m.full_kw, fill, m.slump_mm, m.unmixed, m.wear, m.speed) * (1.0 + m.overload)
     m.turning_s += m.speed * dt_s
+    p.motors[m.motor, 0] += m.speed * dt_s
+    p.motors[m.motor, 1] += m.power_kw * dt_s
     m.over_s = m.over_s + dt_s if m.power_kw > m.overload_kw else max(m.over_s - dt_s, 0.0)
     if m.over_s > m.overload_s:
         m.tripped = 1.0

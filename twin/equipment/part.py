@@ -58,6 +58,21 @@ class Fault:
     zh: str
 
 
+@dataclass(frozen=True, slots=True)
+class Motor:
+    """Something that runs: its energy is metered and its noise reaches the fence.
+
+    Attributes:
+        name: of its machine, and a part of it.
+        rated_kw: electric power; 0 for a diesel.
+        kind: what makes the noise: mixer, belt, screw, pump, fan, compressor, loader, truck.
+    """
+
+    name: str
+    rated_kw: float
+    kind: str
+
+
 @dataclass(slots=True)
 class Site:
     """Everything a machine's `build` may add to: tags, holders and links, transport slots, records.
@@ -68,7 +83,7 @@ class Site:
         records: state records by machine kind, in table order.
         names: machine names by kind, in the same order.
         slots: number of transport slots given out so far.
-        motors: name and rated power, kW, of everything that draws electricity.
+        motors: everything that draws electricity or makes noise.
         sources: name of every place where dust reaches the open air.
     """
 
@@ -77,7 +92,7 @@ class Site:
     records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
     slots: int = 0
-    motors: list[tuple[str, float]] = field(default_factory=list)
+    motors: list[Motor] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
 
     def place(self, kind: str, name: str, **state: Any) -> int:
@@ -98,9 +113,12 @@ class Site:
         self.slots += count
         return first
 
-    def motor(self, name: str, rated_kw: float) -> int:
-        """Number of a motor, whose machine notes its running time and energy in `State.motors`."""
-        self.motors.append((name, rated_kw))
+    def motor(self, name: str, rated_kw: float, kind: str = "pump") -> int:
+        """Number of a motor, made if it is new; its machine notes its running time and energy in `State.motors`."""
+        known = [m.name for m in self.motors]
+        if name in known:
+            return known.index(name)
+        self.motors.append(Motor(name, rated_kw, kind))
         return len(self.motors) - 1
 
     def source(self, name: str) -> int:
