@@ -31,7 +31,10 @@ GROUPS = {
 KIND_ZH = {
     "station": "控制站", "silo": "筒仓", "aggregate_bin": "骨料仓", "tank": "液罐", "moisture_probe": "含水率仪", "feeder": "给料机", "weigher": "计量斗",
     "conveyor": "皮带机", "hopper": "料斗", "mixer": "搅拌机", "bay": "装车位",
+    "weather_station": "气象站", "basin": "水池", "water_pump": "水泵", "surface": "汇水面", "separator": "砂石分离机", "filter_press": "压滤机",
+    "truck_wash": "洗车台", "dust_collector": "除尘器", "spray": "喷淋", "monitor": "监测站",
 }  # fmt: skip
+AREA_ZH = {"Water": "水系统", "Air": "大气", "Site": "厂区"}
 ON_OFF = (Text("off", "否"), Text("on", "是"))
 
 
@@ -52,7 +55,7 @@ def build(nodes: Nodes, board: Board, species: Mapping[str, str]) -> None:
     for kind in dict.fromkeys(e.kind for e in table.equipment):
         _add_type(nodes, kind, board, next(e for e in table.equipment if e.kind == kind))
     for line in dict.fromkeys(e.line for e in table.equipment):
-        nodes.object(line, plant, Text(line.replace("Line", "Line "), line.replace("Line", "生产线 ")), events=True)
+        nodes.object(line, plant, Text(line.replace("Line", "Line "), AREA_ZH.get(line, line.replace("Line", "生产线 "))), events=True)
     for machine in table.equipment:
         _add_machine(nodes, machine, board)
     _add_image(nodes, plant, board)

@@ -12,7 +12,8 @@ CODES = {
     "%": ("P1", "percent"), "-": ("C62", "one"), "count": ("C62", "one"), "s": ("SEC", "second [unit of time]"), "min": ("MIN", "minute [unit of time]"),
     "h": ("HUR", "hour"), "kPa": ("KPA", "kilopascal"), "Pa": ("PAL", "pascal"), "kW": ("KWT", "kilowatt"), "A": ("AMP", "ampere"), "V": ("VLT", "volt"),
     "m": ("MTR", "metre"), "mm": ("MMT", "millimetre"), "m³": ("MTQ", "cubic metre"), "m³/h": ("MQH", "cubic metre per hour"), "m/s": ("MTS", "metre per second"),
-    "°C": ("CEL", "degree Celsius"), "mm/h": ("H67", "millimetre per hour"),
+    "°C": ("CEL", "degree Celsius"), "°": ("DD", "degree [unit of angle]"), "m²": ("MTK", "square metre"), "kg/m²": ("28", "kilogram per square metre"),
+    "µg/m³": ("GQ", "microgram per cubic metre"), "mg/m³": ("GP", "milligram per cubic metre"), "dB": ("2N", "decibel"), "mm/h": ("H67", "millimetre per hour"),
 }  # fmt: skip
 
 
