@@ -21,7 +21,7 @@ WAITING, CHARGING, MIXING, MIXED, DISCHARGE, CLOSING = range(6)
 BELT_IDLE, BELT_LOADING, BELT_TRAVEL = range(3)
 
 HORN_TICKS, MOTOR_TICKS, SLEEP_TICKS, GATE_TICKS = 3 * SECOND, 10 * SECOND, 300 * SECOND, 90 * SECOND
-SLURRY_FROM, SLURRY_ALL = 30.0, 70.0  # % of the slurry tank: from here more than planned is dosed, here the most (engineering choice)
+SLURRY_FROM, SLURRY_ALL = 30.0, 70.0  # % of the slurry basin: from here more than planned is dosed, here the most (engineering choice)
 SLURRY_SOLIDS = 0.01  # of the aggregate
 CLEAR_TICKS = 3 * SECOND  # a belt runs this long past its travel time before it counts as empty
 
@@ -295,7 +295,7 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
 
 @njit
 def reuse(n: Any, g: Any, io: Any, slot: int, aggregate_kg: float) -> float:
-    """Use what has been made: the fuller the slurry tank, the more slurry takes the place of water, within the recipe's limits.
+    """Use what has been made: the fuller the slurry basin, the more slurry takes the place of water, within the recipe's limits.
 
     A recipe that names no slurry water gets none. Solids are held to 1 % of the aggregate (EN 1008:2002 Annex A; recalled).
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from control import dosing, line, stores, water
+from control import air, collectors, dosing, line, stores, water
 from twin.jit import njit
 from twin.tags import TagTable
 
@@ -31,6 +31,10 @@ class Memory(NamedTuple):
     units: NDArray[Any]
     washes: NDArray[np.int64]
     forecast: NDArray[np.int64]
+    collectors: NDArray[Any]
+    sprays: NDArray[Any]
+    pm10: NDArray[np.int64]
+    weather: NDArray[np.int64]
 
 
 def _array(rows: list[dict[str, Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -42,8 +46,11 @@ def _array(rows: list[dict[str, Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def slurry_tags(table: TagTable, tank: str, is_slurry: bool) -> dict[str, int]:
-    """Level and density meter of the slurry tank; -1 for other ingredients."""
-    return {"slurry": table.index(f"{tank}.Level"), "solids": table.index(f"{tank}.Solids")} if is_slurry else {"slurry": -1, "solids": -1}
+    """What tells how much slurry there is (the basin that feeds the tank, or the tank itself) and its density meter; -1 for others."""
+    if not is_slurry:
+        return {"slurry": -1, "solids": -1}
+    stock = next((p.source for p in table.of_kind("water_pump") if p.feeds == tank), tank)
+    return {"slurry": table.index(f"{stock}.Level"), "solids": table.index(f"{tank}.Solids")}
 
 
 def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
@@ -87,7 +94,8 @@ def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
     return Memory(_array(lines, line.LINE), _array(dosers, dosing.DOSER), _array(ingredients, dosing.INGREDIENT), _array(feeders, dosing.FEEDER),
                   _array(keep, stores.STORE), _array(water.pumps(table), water.PUMP), _array(water.agitators(table), water.AGITATOR),
                   _array(water.diverters(table), water.DIVERTER), _array(water.units(table), water.UNIT), np.array(water.washes(table), np.int64),
-                  np.array([i for i in (water.forecast(table),) if i >= 0], np.int64))  # fmt: skip
+                  np.array([i for i in (water.forecast(table),) if i >= 0], np.int64), _array(collectors.memory(table), collectors.COLLECTOR),
+                  _array(air.sprays(table), air.SPRAY), np.array(air.monitors(table), np.int64), np.array(air.weather(table), np.int64))  # fmt: skip
 
 
 @njit
@@ -103,7 +111,10 @@ def scan(c: Any, io: Any, now: int) -> None:
         line.scan(c.lines[k], c, io, now)
     for k in range(c.stores.shape[0]):
         stores.scan(c.stores[k], io)
+    for k in range(c.collectors.shape[0]):
+        collectors.scan(c.collectors[k], io, now)
     water.scan(c, io, now)
+    air.scan(c, io, now)
 
 
 class ReferenceController:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from control import dosing, line, stores, water
+from control import air, collectors, dosing, line, stores, water
 from scenarios import stride
 from scenarios.recorder import observe, watch_weigher
 from twin import plant
@@ -63,6 +63,9 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
                 stores.scan(c.stores[k], p.io)
             if site.watered == site.tick:
                 water.scan(c, p.io, site.tick)
+                air.scan(c, p.io, site.tick)
+            for k in range(c.collectors.shape[0]):
+                collectors.scan(c.collectors[k], p.io, site.tick)
         look = observe(p, log)
         if look:
             return look

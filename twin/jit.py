@@ -44,3 +44,8 @@ if not os.environ.get("NUMBA_CACHE_DIR"):
 def njit(function: F) -> F:
     """Compile a kernel to machine code, cached on disk."""
     return numba.njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)(function)  # type: ignore[call-overload,no-any-return]
+
+
+def njit_parallel(function: F) -> F:
+    """Compile a kernel whose `prange` loop runs on all cores. Each turn of the loop writes its own rows: the bits do not depend on the threads."""
+    return numba.njit(cache=True, error_model="numpy", parallel=True)(function)  # type: ignore[return-value]

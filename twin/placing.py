@@ -1,12 +1,13 @@
-"""How the design's water loop becomes machines, holders and links."""
+"""How the design's surroundings become machines, holders and links: water loop, dust sources, sprays, stations."""
 
 from __future__ import annotations
 
 from twin.design.schema import Design
 from twin.design.water import DISCHARGE
-from twin.equipment import basin, filter_press, separator, surface, truck_wash, water_pump, weather_station
+from twin.equipment import basin, dust_source, filter_press, monitor, separator, spray, surface, truck_wash, water_pump, weather_station
+from twin.equipment.dust_source import DROP, EROSION, POWDER, ROAD
 from twin.equipment.part import Site
-from twin.ledger import LedgerBuilder
+from twin.ledger import CEMENT, FINES, SPECIES, LedgerBuilder
 
 DEAD_SHARE = 0.02  # of a basin's volume stays below the suction of its pumps
 
@@ -35,6 +36,51 @@ def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
     if loop.truck_wash:
         truck_wash.build(site, loop.truck_wash, basin_name(loop.truck_wash.source), basin_name(loop.truck_wash.drains_to))
     _link_trucks(site.ledger, design, trucks)
+    for key, y in design.site.sprays.items():
+        roadway = surface_name(loop.roadway) if loop.roadway else "ground"
+        spray.build(site, f"Air.Spray.{key}", y, basin_name(y.source) if y.source else None, roadway)
+    for row, (key, m) in enumerate(design.site.monitors.items()):
+        monitor.build(site, f"Air.Monitor.{key}", m, row, design.site.zone, design.site.protected)
+    for name in design.lines:
+        _place_dust(site, design, name)
+
+
+YARD, ROADWAY, LINE = range(3)  # what a spray wets
+NOWHERE = -1
+CONCRETE_MOISTURE_PCT = 7.0  # fresh concrete falls wet into the truck
+DELIVERIES = 1.45  # drives on the site for each truck of concrete: material comes in trucks of 33 t
+
+
+def _place_dust(site: Site, design: Design, name: str) -> None:
+    """Everywhere on a line where something falls, is loaded, is driven over or lies in the wind."""
+    line, dust = design.lines[name], design.site.dust
+    hoods = {c.over: f"{name}.Collector.{key}" for key, c in line.collectors.items()}
+    for key, b in line.bins.items():
+        store = f"{name}.Bin.{key}"
+        yard, species = f"{store}.Yard", SPECIES.index(design.materials[b.material].species)
+        for what, inflow in (("Receipt", True), ("Reclaim", False)):
+            dust_source.build(
+                site, f"{store}.{what}", DROP, "Yard", yard, yard, species, enclosure=dust.yard_enclosure, zone=YARD, inflow=inflow
+            )
+        area = dust.yard_area_m2 / len(line.bins) / len(design.lines)
+        dust_source.build(site, f"{store}.Wind", EROSION, "Yard", yard, yard, species, enclosure=dust.yard_enclosure, zone=YARD, area_m2=area,
+                          threshold_m_s=dust.erosion_threshold_m_s)  # fmt: skip
+        for what, source in (("Weighing", f"{name}.Bins"), ("ToBelt", f"{name}.Belt"), ("OffBelt", f"{name}.Belt")):
+            dust_source.build(site, f"{store}.{what}", DROP, source, store, store, species, enclosure=dust.transfer_enclosure, zone=LINE,
+                              collector=hoods.get("Belt"), hood=dust.hood_capture)  # fmt: skip
+    for key, s in line.silos.items():
+        store, species = f"{name}.Silo.{key}", SPECIES.index(design.materials[s.material].species)
+        dust_source.build(site, f"{store}.Charging", POWDER, f"{name}.Tower", store, store, species, enclosure=dust.tower_enclosure, zone=NOWHERE,
+                          collector=hoods.get("Mixer"), hood=dust.hood_capture)  # fmt: skip
+    poured = f"{name}.Hopper.Discharge"
+    cement = next(f"{name}.Silo.{k}" for k, s in line.silos.items() if design.materials[s.material].species == "cement")
+    dust_source.build(site, f"{name}.Loading", DROP, f"{name}.Loading", poured, cement, CEMENT, enclosure=dust.tower_enclosure, zone=LINE,
+                      moisture_pct=CONCRETE_MOISTURE_PCT)  # fmt: skip
+    if design.water.roadway:
+        driven = dust.road_m * DELIVERIES / (design.fleet.capacity_m3 * 2400)
+        surface_area = design.water.surfaces[design.water.roadway].area_m2
+        dust_source.build(site, f"{name}.Driving", ROAD, "Road", poured, surface_name(design.water.roadway), FINES, enclosure=0.0, zone=ROADWAY,
+                          m_per_kg=driven, area_m2=surface_area, weight_t=dust.truck_t)  # fmt: skip
 
 
 def basin_name(key: str) -> str:

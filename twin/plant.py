@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin import air, geometry
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.design.schema import Design, Line
 from twin.equipment import (
@@ -18,13 +19,17 @@ from twin.equipment import (
     basin,
     bay,
     conveyor,
+    dust_collector,
+    dust_source,
     feeder,
     filter_press,
     hopper,
     mixer,
     moisture_probe,
+    monitor,
     separator,
     silo,
+    spray,
     station,
     surface,
     tank,
@@ -46,6 +51,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "aggregate_bin": (aggregate_bin, "bins"),
     "tank": (tank, "tanks"),
     "moisture_probe": (moisture_probe, "probes"),
+    "dust_collector": (dust_collector, "collectors"),
     "feeder": (feeder, "feeders"),
     "weigher": (weigher, "weighers"),
     "conveyor": (conveyor, "belts"),
@@ -59,13 +65,18 @@ KINDS: dict[str, tuple[Any, str]] = {
     "separator": (separator, "separators"),
     "filter_press": (filter_press, "presses"),
     "truck_wash": (truck_wash, "washes"),
+    "spray": (spray, "sprays"),
+    "monitor": (monitor, "monitors"),
+    "dust_source": (dust_source, "dust_sources"),
 }
+
+AIR_TICKS = 60 * TICKS_PER_S  # air and sound are carried once a minute
 
 # Weather of the moment: wind at 10 m over open ground, direction it comes from; `sun_deg` elevation; `cloud` 0–1;
 # `stability` Pasquill class, 0 (A) to 5 (F); `forecast_mm` rain expected in the next 12 h.
 SITE = np.dtype(
     [
-        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
+        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("aired", "i8"), ("weather", "i8"), ("dispersed", "i8"), ("urban", "i8"), ("starts_s", "f8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
         ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"),
     ]
 )  # fmt: skip
@@ -77,7 +88,8 @@ class State(NamedTuple):
     `io` is the process image; `ring` the transport slots; `belt_feed` what falls on each belt in this step;
     `scratch` two empty species vectors; `temperature_c` of the species as delivered; `motors` [motor, 2] seconds run and
     energy taken, kJ, both since the start; `emitted` [source, 3] kg of TSP, PM10 and PM2.5 that reached the open air since
-    the dispersion last took them.
+    the dispersion last took them, `released` since the start. `plume`, `receptors`, `chi`, `sound`, `heard`, `ambient`: see
+    `twin.air`.
     """
 
     site: NDArray[Any]
@@ -89,11 +101,20 @@ class State(NamedTuple):
     temperature_c: NDArray[np.float64]
     motors: NDArray[np.float64]
     emitted: NDArray[np.float64]
+    released: NDArray[np.float64]
+    plume: NDArray[np.float64]
+    plume_owner: NDArray[np.int64]
+    receptors: NDArray[np.float64]
+    chi: NDArray[np.float64]
+    sound: NDArray[np.float64]
+    heard: NDArray[np.float64]
+    ambient: NDArray[np.float64]
     stations: NDArray[Any]
     silos: NDArray[Any]
     bins: NDArray[Any]
     tanks: NDArray[Any]
     probes: NDArray[Any]
+    collectors: NDArray[Any]
     feeders: NDArray[Any]
     weighers: NDArray[Any]
     belts: NDArray[Any]
@@ -107,6 +128,9 @@ class State(NamedTuple):
     separators: NDArray[Any]
     presses: NDArray[Any]
     washes: NDArray[Any]
+    sprays: NDArray[Any]
+    monitors: NDArray[Any]
+    dust_sources: NDArray[Any]
 
 
 class Plant:
@@ -142,8 +166,9 @@ class Plant:
             site=calm_weather(seed), io=self.image.values, ledger=ledger, ring=site.ring(),
             belt_feed=np.zeros((len(arrays["belts"]), N_SPECIES)), scratch=np.zeros((2, N_SPECIES)),
             temperature_c=np.full(N_SPECIES, 20.0), motors=np.zeros((len(site.motors), 2)),
-            emitted=np.zeros((len(site.sources), 3)), **arrays,
+            emitted=np.zeros((len(site.sources), 3)), released=np.zeros((len(site.sources), 3)), **geometry.around(site, design.site), **arrays,
         )  # fmt: skip
+        self.state.site["urban"] = int(design.site.urban)
         sense(self.state)
         self.image.latched[:] = self.image.values
 
@@ -192,6 +217,7 @@ def calm_weather(seed: int) -> NDArray[Any]:
         "pressure_hpa": 1013.25,
         "stability": 3,
     }
+    mild["dispersed"] = -1
     for name, value in mild.items():
         site[name] = value
     return site
@@ -224,6 +250,8 @@ def _place_line(site: Site, design: Design, number: int, name: str, line: Line) 
         sources[key] = tank.build(site, number, f"{name}.Tank.{key}", t), t.capacity_t * 1000
     for key, probe in line.probes.items():
         moisture_probe.build(site, number, f"{name}.Probe.{key}", probe, sources[probe.bin][0])
+    for key, c in line.collectors.items():
+        dust_collector.build(site, number, f"{name}.Collector.{key}", c, sources[c.returns_to][0].name)
     holder = site.ledger.holder
     waiting, drum, below = f"{name}.Hopper.Waiting", f"{name}.Mixer", f"{name}.Hopper.Discharge"
     first_hopper = 2 * number
@@ -304,6 +332,8 @@ def slow(p: Any, dt_s: float) -> None:
         return
     for k in range(p.silos.shape[0]):
         silo.step(p.silos[k], p, p.stations[p.silos[k].line].gates, dt_s)
+    for k in range(p.collectors.shape[0]):
+        dust_collector.step(p.collectors[k], p, dt_s)
     for k in range(p.bins.shape[0]):
         aggregate_bin.step(p.bins[k], p, p.stations[p.bins[k].line].gates, dt_s)
     for k in range(p.tanks.shape[0]):
@@ -312,11 +342,16 @@ def slow(p: Any, dt_s: float) -> None:
     if site.tick - site.watered >= site.water_ticks:
         water(p, (site.tick - site.watered) * TICK_S)
         site.watered = site.tick
+    if site.tick - site.aired >= AIR_TICKS:
+        air.minute(p, (site.tick - site.aired) * TICK_S)
+        site.aired = site.tick
 
 
 @njit
 def water(p: Any, dt_s: float) -> None:
     """The water loop is slower still: surfaces, pumps, separator and press, then the basins and their weirs."""
+    for k in range(p.sprays.shape[0]):
+        spray.step(p.sprays[k], p, dt_s)
     for k in range(p.surfaces.shape[0]):
         surface.step(p.surfaces[k], p, dt_s)
     for k in range(p.water_pumps.shape[0]):
@@ -361,6 +396,8 @@ def sense_stores(p: Any) -> None:
     """Sensors of silos, bins, tanks and moisture probes."""
     for k in range(p.silos.shape[0]):
         silo.sense(p.silos[k], p)
+    for k in range(p.collectors.shape[0]):
+        dust_collector.sense(p.collectors[k], p)
     for k in range(p.bins.shape[0]):
         aggregate_bin.sense(p.bins[k], p)
     for k in range(p.tanks.shape[0]):
@@ -387,6 +424,9 @@ def sense_surroundings(p: Any) -> None:
         basin.sense(p.basins[k], p)
     for k in range(p.washes.shape[0]):
         truck_wash.sense(p.washes[k], p)
+    for k in range(p.sprays.shape[0]):
+        spray.sense(p.sprays[k], p)
+    air.sense(p)
 
 
 @njit

@@ -7,10 +7,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from twin.design.site import SitePlan
+from twin.design.site import mistakes as site_mistakes
 from twin.design.water import WaterLoop
 from twin.design.water import mistakes as water_mistakes
 from twin.equipment.aggregate_bin import AggregateBin
 from twin.equipment.conveyor import Belt
+from twin.equipment.dust_collector import LineCollector
 from twin.equipment.hopper import Hopper
 from twin.equipment.mixer import Mixer
 from twin.equipment.moisture_probe import MoistureProbe
@@ -96,6 +99,7 @@ class Line(Part):
     silos: dict[str, Silo] = Field(min_length=1)
     bins: dict[str, AggregateBin] = Field(min_length=1)
     tanks: dict[str, Tank] = Field(min_length=1)
+    collectors: dict[str, LineCollector] = Field(default_factory=dict)
     probes: dict[str, MoistureProbe] = Field(default_factory=dict)
     weighers: dict[str, Weigher] = Field(min_length=1)
     belt: Belt
@@ -128,6 +132,7 @@ class Design(Part):
     base_load_kw: float = figure(12.0, "kW", "offices, laboratory, lights; engineering choice", recalled=True, ge=0, le=5000)
     solar_kwp: float = figure(0.0, "kW", "solar roof, peak power; 0 for none", ge=0, le=20000)
     water: WaterLoop = Field(default_factory=WaterLoop)
+    site: SitePlan = Field(default_factory=SitePlan)
     recipes: list[Recipe] = Field(min_length=1)
     sources: dict[str, str] = Field(default_factory=dict, description="where the figures of this design come from, by field")
 
@@ -148,6 +153,7 @@ def mistakes(design: Design) -> Iterator[Mistake]:
         if material.moisture and material.species not in ("sand", "stone"):
             plant.append((("materials", name, "moisture"), f"{material.species} has no moisture", "give moisture to sand and stone only"))
     plant += water_mistakes(design)
+    plant += site_mistakes(design)
     yield from plant
     if plant:
         return  # what a recipe lacks on a plant that is wrong says nothing
@@ -185,6 +191,9 @@ def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mista
             if feeder_name in used:
                 yield where, f"feeder '{feeder_name}' stands twice on this line", "give each feeder its own name"
             used.add(feeder_name)
+    for name, collector in line.collectors.items():
+        if collector.returns_to not in (*line.silos, *line.bins):
+            yield (*at, "collectors", name, "returns_to"), f"no silo or bin '{collector.returns_to}'", "name one of this line"
     for name, probe in line.probes.items():
         if probe.bin not in line.bins:
             yield (*at, "probes", name, "bin"), f"no bin '{probe.bin}'", "name a bin of this line"

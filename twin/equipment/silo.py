@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
+from twin.equipment import dust_collector
+from twin.equipment.dust_collector import DustCollector
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
+from twin.kernels import emission
 from twin.kernels.random import normal
 from twin.ledger import SPECIES, book, move, total_kg
 from twin.tags import Equipment, actuator, parameter, sensor
@@ -16,7 +20,7 @@ from twin.tags import Equipment, actuator, parameter, sensor
 
 
 class Silo(Part):
-    """Powder silo with filter, relief valve, draw-wire level sensor and fill line with a pinch valve."""
+    """Powder silo with a vent filter on top, relief valve, draw-wire level sensor and fill line with a pinch valve."""
 
     material: str
     capacity_t: float = figure(..., "t", "100–300 t each, m.kl.net.cn/g76175894.html", gt=0, le=5000)
@@ -27,10 +31,7 @@ class Silo(Part):
         4.0, "-", "residual air of the emptied tanker, agg-net.com/resources/articles/materials-handling/under-pressure", ge=1, le=20
     )
     surge_s: float = figure(25.0, "s", "blow-down of an 8 m³ vessel; engineering choice", recalled=True, ge=0)
-    filter_area_m2: float = figure(24.0, "m2", "WAM SILOTOP class", recalled=True, gt=0)
-    filter_drag_kpa_s_m: float = figure(46.0, "kPa·s/m", "0.8 kPa at 1500 m³/h through 24 m²", recalled=True, gt=0)
-    filter_pass: float = figure(0.0014, "-", "1 - 0.00099/0.73, AP-42 11.12 Table 11.12-2", recalled=True, ge=0, le=1)
-    dust_kg_kg: float = figure(0.000365, "kg/kg", "0.73 lb/ton uncontrolled, AP-42 11.12 Table 11.12-2", recalled=True, ge=0, le=0.1)
+    filter: DustCollector = Field(default_factory=DustCollector)
     relief_kpa: float = figure(5.0, "kPa", "WAM VCP 50 mbar", recalled=True, gt=0)
     level_noise: float = figure(0.3, "%", "draw-wire level sensor; engineering choice", recalled=True, ge=0)
     reorder_share: float = figure(0.45, "of capacity", "purchasing rule", recalled=True, ge=0, le=1)
@@ -41,12 +42,12 @@ class Silo(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("species", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("filter", "i8"), ("to_filter", "i8"), ("source", "i8"), ("supplement", "i8"), ("species", "i8"),
         ("capacity_kg", "f8"), ("fill_kg_s", "f8"), ("air_m3_s", "f8"), ("surge_factor", "f8"), ("surge_s", "f8"),
-        ("resistance", "f8"), ("filter_pass", "f8"), ("dust_kg_kg", "f8"), ("relief_kpa", "f8"), ("noise", "f8"), ("aeration_s", "f8"),
+        ("relief_kpa", "f8"), ("noise", "f8"), ("aeration_s", "f8"),
         ("aerated", "f8"), ("connected", "f8"), ("surging_s", "f8"), ("pressure_kpa", "f8"), ("relief_open", "f8"), ("pinch", "f8"),
         ("shown", "f8"),
-        ("blinded", "f8"), ("blown_bag", "f8"), ("relief_stuck", "f8"), ("level_offset", "f8"), ("level_freeze", "f8"), ("pinch_stuck", "f8"),
+        ("relief_stuck", "f8"), ("level_offset", "f8"), ("level_freeze", "f8"), ("pinch_stuck", "f8"),
     ]
 )  # fmt: skip
 
@@ -66,8 +67,6 @@ LEVEL, HIGH, PRESSURE, RELIEF_OPEN, FILLING, FILL_OPEN, CAPACITY = range(len(TAG
 # --- how it can fail ----------------------------------------------------------------------------------
 
 FAULTS = (
-    Fault("blinded-filter", "blinded", 0, 50, 6, "times the drag", ("Pressure", "ReliefOpen"), "the filter is blinded", "仓顶除尘器堵塞"),
-    Fault("blown-filter-bag", "blown_bag", 0, 1, 0.3, "of dust let through", ("Pressure",), "a filter bag has burst", "滤袋破损"),
     Fault("relief-valve-stuck", "relief_stuck", 0, 1, 1, "-", ("Pressure",), "the relief valve does not lift", "安全阀卡死"),
     Fault("level-offset", "level_offset", -100, 100, -20, "%", ("Level",), "the level sensor reads wrong", "料位计偏差"),
     Fault("level-freeze", "level_freeze", 0, 1, 1, "-", ("Level",), "the level reading stands still", "料位计冻结"),
@@ -97,12 +96,15 @@ def build(site: Site, line: int, name: str, cfg: Silo, species: str) -> Equipmen
     stock = cfg.capacity_t * 1000 * cfg.initial_share
     site.ledger.open_with(holder, {SPECIES.index(species): stock})
     site.ledger.link(site.ledger.holder("suppliers"), tanker)
+    vent = f"{name}.Filter"
+    dust_collector.build(site, line, vent, cfg.filter, name)
+    number = site.find("dust_collector", vent)
     site.place(
         "silo", name, tag=machine.first, line=line, holder=holder, tanker=tanker, fill=site.ledger.link(tanker, holder),
         spill=site.ledger.link(holder, site.ledger.holder("ground")), dust=site.ledger.link(holder, site.ledger.holder("air")),
         species=SPECIES.index(species), capacity_kg=cfg.capacity_t * 1000, fill_kg_s=cfg.fill_kg_s, air_m3_s=cfg.fill_air_m3_s,
-        surge_factor=cfg.surge_factor, surge_s=cfg.surge_s, resistance=cfg.filter_drag_kpa_s_m / cfg.filter_area_m2,
-        filter_pass=cfg.filter_pass, dust_kg_kg=cfg.dust_kg_kg, relief_kpa=cfg.relief_kpa, noise=cfg.level_noise,
+        surge_factor=cfg.surge_factor, surge_s=cfg.surge_s, filter=number, to_filter=site.ledger.link(holder, site.ledger.holder(vent)),
+        source=site.source(name), supplement=int(species != "cement"), relief_kpa=cfg.relief_kpa, noise=cfg.level_noise,
         aeration_s=cfg.aeration_s, pinch=1.0,
     )  # fmt: skip
     return machine
@@ -144,7 +146,8 @@ def step(s: Any, p: Any, permit: float, dt_s: float) -> None:
 @njit
 def breathe(s: Any, p: Any, air_m3_s: float, kg: float, dt_s: float) -> None:
     """Air leaves through filter and relief valve and carries dust: quasi-static pressure p = R·Q."""
-    resistance = s.resistance * (1.0 + s.blinded)
+    c = p.collectors[s.filter]
+    resistance = 0.001 * dust_collector.resistance_pa_s_m3(c, p)
     pressure = air_m3_s * resistance
     if s.relief_stuck > 0.5:
         s.relief_open = 0.0
@@ -157,11 +160,17 @@ def breathe(s: Any, p: Any, air_m3_s: float, kg: float, dt_s: float) -> None:
         pressure = min(pressure, s.relief_kpa)
         through_relief = max(1.0 - pressure / resistance / air_m3_s, 0.0)
     s.pressure_kpa = pressure
-    # Dust goes with the air: what the filter lets pass, and all that the relief valve throws out.
-    carried = s.dust_kg_kg * max(kg, s.fill_kg_s * dt_s if air_m3_s > 0.0 else 0.0)
-    lost = carried * (through_relief + (1.0 - through_relief) * max(s.filter_pass, min(s.blown_bag, 1.0)))
-    if lost > 0.0 and p.ledger.stock[s.holder, s.species] > lost:
-        book(p.ledger, s.dust, s.species, lost)
+    # Dust goes with the air: through the filter, and unfiltered with what the relief valve throws out.
+    loaded_kg = max(kg, s.fill_kg_s * dt_s if air_m3_s > 0.0 else 0.0)
+    carried = loaded_kg * emission.silo_kg_kg(emission.TSP, s.supplement > 0)
+    held = p.ledger.stock[s.holder, s.species]
+    carried = min(carried, 0.5 * held)
+    c.pushed_m3_s = air_m3_s * (1.0 - through_relief)
+    dust_collector.feed(c, p, s.to_filter, carried * (1.0 - through_relief))
+    if through_relief > 0.0:
+        book(p.ledger, s.dust, s.species, carried * through_relief)
+        for size in range(3):
+            p.emitted[s.source, size] += loaded_kg * emission.silo_kg_kg(size, s.supplement > 0) * through_relief
 
 
 @njit

@@ -1,0 +1,232 @@
+"""Dust collector: reverse pulse-jet bags on top of a silo, or with a fan behind the hoods of mixer and transfer points.
+
+What it catches hangs on its bags as a mass of the ledger, falls back to where it belongs when a pulse shakes it off, and
+what passes the cloth reaches the open air.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from twin.equipment.part import Fault, Part, Site, figure
+from twin.jit import njit
+from twin.kernels.baghouse import drag_pa_s_m, fan_flow_m3_s, left_after
+from twin.kernels.random import normal
+from twin.ledger import move, total_kg
+from twin.tags import Equipment, actuator, parameter, sensor, setpoint
+
+# --- what it is ---------------------------------------------------------------------------------------
+
+
+class DustCollector(Part):
+    """Bags, pulse valves, compressed air; without `fan_kw` it only lets out the air that is pushed through it."""
+
+    area_m2: float = figure(24.0, "m2", "WAM SILOTOP class", recalled=True, gt=0, le=5000)
+    flow_m3_h: float = figure(1500.0, "m3/h", "air-to-cloth ratio of about 1 m/min", recalled=True, gt=0, le=500000)
+    residual_drag_pa_s_m: float = figure(40000.0, "Pa·s/m", "0.7 kPa at 1 m/min on cleaned felt; engineering choice", recalled=True, gt=0)
+    k2_s: float = figure(60000.0, "1/s", "cement and limestone cake, 30,000–120,000", recalled=True, ge=0)
+    filter_pass: float = figure(0.0014, "-", "1 - 0.00099/0.73, AP-42 11.12 Table 11.12-2", recalled=True, ge=0, le=1)
+    pm10_share: float = figure(0.34, "of TSP", "0.00034/0.00099, AP-42 11.12 Table 11.12-2", recalled=True, ge=0, le=1)
+    pm25_share: float = figure(0.10, "of TSP", "engineering choice", recalled=True, ge=0, le=1)
+    start_kpa: float = figure(0.7, "kPa", "cleaning starts; engineering choice", recalled=True, gt=0, le=10)
+    stop_kpa: float = figure(0.55, "kPa", "cleaning stops; engineering choice", recalled=True, gt=0, le=10)
+    every_s: float = figure(0.0, "s", "cleaning on time; 0 for on pressure drop", ge=0, le=86400)
+    pulse_s: float = figure(10.0, "s", "between two pulses; engineering choice", recalled=True, gt=0.5, le=600)
+    pulse_share: float = figure(0.12, "of the cake", "one row of several shaken off; engineering choice", recalled=True, gt=0, le=1)
+    air_kpa: float = figure(500.0, "kPa", "compressed air of the pulse valves", recalled=True, gt=100, le=1000)
+    fan_kw: float = figure(0.0, "kW", "0 for a vent filter without a fan", ge=0, le=500)
+    shutoff_pa: float = figure(3500.0, "Pa", "fan curve at no flow; engineering choice", recalled=True, gt=0, le=20000)
+
+
+class LineCollector(DustCollector):
+    """Collector of a line: hoods over the mixer or over belts and bins."""
+
+    over: Literal["Mixer", "Belt"]
+    returns_to: str
+    area_m2: float = figure(80.0, "m2", "maker practice for a 3 m³ mixer", recalled=True, gt=0, le=5000)
+    flow_m3_h: float = figure(5000.0, "m3/h", "maker practice for a 3 m³ mixer", recalled=True, gt=0, le=500000)
+    fan_kw: float = figure(7.5, "kW", "maker practice", recalled=True, gt=0, le=500)
+
+
+# --- what state it has --------------------------------------------------------------------------------
+
+DTYPE = np.dtype(
+    [
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("air", "i8"), ("back", "i8"), ("source", "i8"), ("fan_motor", "i8"), ("compressor", "i8"),
+        ("area_m2", "f8"), ("design_m3_s", "f8"), ("residual", "f8"), ("k2_s", "f8"), ("filter_pass", "f8"), ("pm10", "f8"), ("pm25", "f8"),
+        ("start_kpa", "f8"), ("stop_kpa", "f8"), ("every_s", "f8"), ("pulse_s", "f8"), ("pulse_share", "f8"), ("full_kpa", "f8"), ("fan_kw", "f8"),
+        ("shutoff_pa", "f8"), ("fed_kg", "f8"), ("pushed_m3_s", "f8"), ("flow_m3_s", "f8"), ("dp_kpa", "f8"), ("air_kpa", "f8"), ("cleaning", "f8"), ("since_s", "f8"),
+        ("after_s", "f8"), ("outlet_mg_m3", "f8"), ("running", "f8"),
+        ("blinded", "f8"), ("blown_bag", "f8"), ("valve_stuck", "f8"), ("no_air", "f8"), ("trip", "f8"), ("dp_offset", "f8"),
+    ]
+)  # fmt: skip
+
+# --- what it shows ------------------------------------------------------------------------------------
+
+TAGS = (
+    sensor("PressureDrop", "pressure drop over the bags", "滤袋压差", "kPa", -1, 20, 0.01),
+    sensor("Flow", "air flow", "风量", "m³/h", 0, 5e5, 1),
+    sensor("AirPressure", "compressed air for the pulses", "喷吹气压", "kPa", 0, 1200, 1),
+    sensor("Cleaning", "pulses are fired", "喷吹清灰中"),
+    sensor("OutletDust", "dust behind the bags", "出口粉尘浓度", "mg/m³", 0, 1e6, 0.1),
+    sensor("HighPressureDrop", "pressure drop too high", "压差过高", alarm=True, severity=500),
+    sensor("BagBroken", "too much dust behind the bags", "滤袋破损报警", alarm=True, severity=600),
+    setpoint("Clean", "clean now", "手动清灰"),
+    parameter("AirToCloth", "air-to-cloth ratio at design flow", "设计过滤风速", "m/min", 0, 10, 0.01),
+)
+FAN = (actuator("FanRun", "run the fan", "风机运行"), sensor("FanRunning", "fan turns", "风机运转"))
+(PRESSURE_DROP, FLOW, AIR_PRESSURE, CLEANING, OUTLET_DUST, HIGH_PRESSURE_DROP, BAG_BROKEN, CLEAN, AIR_TO_CLOTH, FAN_RUN, FAN_RUNNING) = (
+    range(11)
+)
+
+# --- how it can fail ----------------------------------------------------------------------------------
+
+FAULTS = (
+    Fault(
+        "blinded-filter",
+        "blinded",
+        0,
+        50,
+        6,
+        "times the drag",
+        ("PressureDrop", "HighPressureDrop"),
+        "the filter is blinded",
+        "除尘器滤袋堵塞",
+    ),
+    Fault(
+        "blown-filter-bag", "blown_bag", 0, 1, 0.3, "of dust let through", ("OutletDust", "BagBroken"), "a filter bag has burst", "滤袋破损"
+    ),
+    Fault("pulse-valve-stuck", "valve_stuck", 0, 1, 1, "of pulses lost", ("PressureDrop",), "pulse valves do not open", "脉冲阀卡死"),
+    Fault("no-compressed-air", "no_air", 0, 1, 1, "-", ("AirPressure",), "the compressor stands", "压缩空气中断"),
+    Fault("fan-trip", "trip", 0, 1, 1, "-", ("Flow",), "the fan's motor protection has tripped", "风机跳闸"),
+    Fault("dp-offset", "dp_offset", -5, 5, -0.8, "kPa", ("PressureDrop",), "the pressure drop reads wrong", "压差计偏差"),
+)
+
+ALARM_DP, ALARM_MG_M3 = 3.0, 50.0  # × the start of cleaning; mg/m³: GB 4915-2013 allows 20 (recalled)
+AFTER_S = 120.0  # cleaning runs on after the air has stopped
+PULSE_KPA = 12.0  # that a pulse takes from the receiver
+FILL_KPA_S = 4.0  # that the compressor gives back
+COMPRESSOR_KW = 1.5  # share of the plant's compressor while it fills (engineering choice)
+
+
+# --- how it is put in place ---------------------------------------------------------------------------
+
+
+def build(site: Site, line: int, name: str, cfg: DustCollector, returns_to: str) -> Equipment:
+    """Put a collector in place; what it shakes off falls into the holder `returns_to`."""
+    ledger = site.ledger
+    holder = ledger.holder(name)
+    fan = cfg.fan_kw > 0
+    machine = site.table.add(name, "dust_collector", TAGS + FAN if fan else TAGS, feeds=returns_to,
+                             values={"AirToCloth": cfg.flow_m3_h / 60 / cfg.area_m2, "AirPressure": cfg.air_kpa})  # fmt: skip
+    site.place(
+        "dust_collector", name, tag=machine.first, line=line, holder=holder, air=ledger.link(holder, ledger.holder("air")),
+        back=ledger.link(holder, ledger.holder(returns_to)), source=site.source(name), fan_motor=site.motor(name, cfg.fan_kw, "fan") if fan else -1,
+        compressor=site.motor(f"{name.split('.')[0]}.Compressor", COMPRESSOR_KW, "compressor"), area_m2=cfg.area_m2, design_m3_s=cfg.flow_m3_h / 3600,
+        residual=cfg.residual_drag_pa_s_m, k2_s=cfg.k2_s, filter_pass=cfg.filter_pass, pm10=cfg.pm10_share, pm25=cfg.pm25_share, start_kpa=cfg.start_kpa,
+        stop_kpa=min(cfg.stop_kpa, cfg.start_kpa), every_s=cfg.every_s, pulse_s=cfg.pulse_s, pulse_share=cfg.pulse_share, full_kpa=cfg.air_kpa,
+        air_kpa=cfg.air_kpa, fan_kw=cfg.fan_kw, shutoff_pa=cfg.shutoff_pa,
+    )  # fmt: skip
+    return machine
+
+
+# --- how it behaves -----------------------------------------------------------------------------------
+
+
+@njit
+def resistance_pa_s_m3(c: Any, p: Any) -> float:
+    """Of bags and cake, Pa for each m³/s."""
+    cake = total_kg(p.ledger, c.holder) / c.area_m2
+    return drag_pa_s_m(c.residual * (1.0 + c.blinded), c.k2_s, cake) / c.area_m2
+
+
+@njit
+def captured_share(c: Any) -> float:
+    """How well its hoods draw, 0–1: flow over design flow."""
+    return min(c.flow_m3_s / c.design_m3_s, 1.0)
+
+
+@njit
+def feed(c: Any, p: Any, link: int, kg: float) -> None:
+    """Dust comes with the air, along a link that ends in this collector."""
+    c.fed_kg += move(p.ledger, link, kg)
+
+
+@njit
+def step(c: Any, p: Any, dt_s: float) -> None:
+    """Draw, let a little through, clean."""
+    if c.fan_kw > 0.0:
+        c.running = 1.0 if p.io[c.tag + FAN_RUN] > 0.5 and c.trip < 0.5 else 0.0
+    elif c.pushed_m3_s <= 0.0 and c.fed_kg <= 0.0 and c.after_s <= 0.0 and c.air_kpa >= c.full_kpa and p.io[c.tag + CLEAN] < 0.5:
+        if c.flow_m3_s > 0.0:
+            c.flow_m3_s, c.dp_kpa, c.outlet_mg_m3 = 0.0, 0.0, 0.0
+        return
+    resistance = resistance_pa_s_m3(c, p)
+    if c.fan_kw > 0.0:
+        c.flow_m3_s = fan_flow_m3_s(c.shutoff_pa, 1.4 * c.design_m3_s, resistance) if c.running > 0.5 else 0.0
+        if c.running > 0.5:
+            p.motors[c.fan_motor, 0] += dt_s
+            p.motors[c.fan_motor, 1] += c.fan_kw * dt_s
+    else:
+        c.flow_m3_s = c.pushed_m3_s
+        c.pushed_m3_s = 0.0
+    c.dp_kpa = 0.001 * resistance * c.flow_m3_s
+    passed = 0.0
+    if c.fed_kg > 0.0:
+        passed = move(p.ledger, c.air, c.fed_kg * max(c.filter_pass, min(c.blown_bag, 1.0)))
+        c.fed_kg = 0.0
+        p.emitted[c.source, 0] += passed
+        p.emitted[c.source, 1] += passed * c.pm10
+        p.emitted[c.source, 2] += passed * c.pm25
+    c.outlet_mg_m3 = 1e6 * passed / (c.flow_m3_s * dt_s) if c.flow_m3_s > 0.0 else 0.0
+    clean(c, p, dt_s)
+
+
+@njit
+def clean(c: Any, p: Any, dt_s: float) -> None:
+    """Pulse while the pressure drop is high, on time, by hand, and a while after the air has stopped; as long as there is air."""
+    c.since_s += dt_s
+    c.after_s = AFTER_S if c.flow_m3_s > 0.0 else c.after_s - dt_s
+    on = c.cleaning > 0.5
+    if c.flow_m3_s <= 0.0:
+        on = c.after_s > 0.0
+    elif c.every_s > 0.0:
+        on = c.since_s > c.every_s
+        if c.since_s > c.every_s + 8.0 * c.pulse_s:
+            c.since_s = 0.0
+    elif c.dp_kpa > c.start_kpa:
+        on = True
+    elif c.dp_kpa < c.stop_kpa:
+        on = False
+    if p.io[c.tag + CLEAN] > 0.5:
+        on = True
+    c.cleaning = 1.0 if on else 0.0
+    if on:
+        pulses = dt_s / c.pulse_s
+        strength = c.air_kpa / c.full_kpa
+        share = c.pulse_share * (strength if strength > 0.4 else 0.0) * (1.0 - min(c.valve_stuck, 1.0))
+        c.air_kpa = max(c.air_kpa - PULSE_KPA * pulses, 0.0)
+        cake = total_kg(p.ledger, c.holder)
+        move(p.ledger, c.back, cake * (1.0 - left_after(share, pulses)))
+    if c.air_kpa < c.full_kpa and c.no_air < 0.5:
+        c.air_kpa = min(c.air_kpa + FILL_KPA_S * dt_s, c.full_kpa)
+        p.motors[c.compressor, 0] += dt_s
+        p.motors[c.compressor, 1] += COMPRESSOR_KW * dt_s
+
+
+@njit
+def sense(c: Any, p: Any) -> None:
+    """Pressure drop, flow, compressed air, dust behind the bags."""
+    io, t = p.io, c.tag
+    io[t + PRESSURE_DROP] = min(max(c.dp_kpa + c.dp_offset, -1.0), 20.0)
+    io[t + FLOW] = 3600.0 * c.flow_m3_s
+    io[t + AIR_PRESSURE] = c.air_kpa
+    io[t + CLEANING] = c.cleaning
+    z = normal(p.site[0].seed, c.key + 2, p.site[0].tick)
+    io[t + OUTLET_DUST] = max(c.outlet_mg_m3 * (1.0 + 0.05 * z), 0.0)
+    io[t + HIGH_PRESSURE_DROP] = 1.0 if c.dp_kpa + c.dp_offset > ALARM_DP * c.start_kpa else 0.0
+    io[t + BAG_BROKEN] = 1.0 if c.outlet_mg_m3 > ALARM_MG_M3 else 0.0
+    if c.fan_kw > 0.0:
+        io[t + FAN_RUNNING] = c.running
