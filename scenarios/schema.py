@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field
 
+from scenarios import climate
 from twin.clock import TICKS_PER_S
 from twin.design.load import find, load_design, parse, read_yaml
 from twin.design.schema import Design, Mistake, Title
@@ -82,8 +83,14 @@ class Rain(Part):
 
 
 class Weather(Part):
-    """Air temperature as a daily wave, and rain."""
+    """Drawn from a place's climate, read from a typical-year file, or a daily wave; spells of rain come on top of any."""
 
+    climate: str | None = Field(None, description="wuhan, yichang or xiangyang: a year drawn from monthly normals")
+    file: Path | None = Field(None, description="EPW or TMY3 file of the user's own place")
+    wind_m_s: float = figure(2.0, "m/s", "of the wave; mean of Hubei's towns", recalled=True, ge=0, le=60)
+    wind_from_deg: float = figure(45.0, "°", "of the wave; north-east prevails in Wuhan", recalled=True, ge=0, le=360)
+    cloud: float = figure(0.5, "-", "of the wave", recalled=True, ge=0, le=1)
+    humidity: float = figure(0.75, "-", "of the wave; mean of Wuhan", recalled=True, ge=0.05, le=1)
     air_c: float = Field(20.0, ge=-30, le=50)
     swing_c: float = Field(6.0, ge=0, le=25)
     season_c: float = Field(0.0, ge=0, le=25, description="yearly swing")
@@ -165,6 +172,15 @@ def mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
         for i, at in enumerate(times):
             if at < scenario.midnight_s:
                 yield (group, i, "at"), "lies in the past", f"the scenario starts at {scenario.starts:%H:%M}; give a later time"
+    weather = scenario.weather
+    if weather.climate and weather.file:
+        yield ("weather", "file"), "climate and file are both given", "keep one of them"
+    if weather.climate and weather.climate not in climate.places():
+        yield (
+            ("weather", "climate"),
+            f"no climate '{weather.climate}'{nearest(weather.climate, climate.places())}",
+            f"choose {', '.join(climate.places())}",
+        )
     for i, rain in enumerate(scenario.weather.rain):
         if rain.ends <= rain.begins:
             yield ("weather", "rain", i, "ends"), "ends before it begins", "give a later end"

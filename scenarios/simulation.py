@@ -133,7 +133,7 @@ class Simulation:
         self.plant.state.site["starts_s"] = self.scenario.midnight_s
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self._surroundings = Surroundings(self.plant)
-        self.engine.env.process(weather.play(self.engine, self.scenario))
+        self.engine.env.process(weather.play(self.engine, weather.Weather(self.scenario, self.seed)))
         self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
         self.fleet = Fleet(self.engine, self._log.poured)

@@ -1,36 +1,124 @@
-"""Weather of a run: a daily and a yearly wave of air temperature, and spells of rain."""
+"""Weather of a run: what the climate says of each quarter of an hour, and spells of rain to the second."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import simpy
+from numpy.typing import NDArray
 
+from scenarios import climate
+from scenarios.climate import Hours
 from scenarios.schema import Scenario
 from twin.engine import Engine
+from twin.kernels.stability import pasquill
 from twin.ledger import SPECIES
 
+STEP_S = 900
+AHEAD_H = 12  # of the rain forecast
+FORECAST_ERROR = 0.4  # log-normal scatter of a forecast of 12 h (engineering choice)
 
-def play(engine: Engine, scenario: Scenario) -> Generator[simpy.Event, Any, None]:
-    """SimPy process: sets air, rain, material temperatures and the fineness of the day every quarter of an hour."""
-    state, weather = engine.plant.state, scenario.weather
-    day_of_year = scenario.starts.timetuple().tm_yday
+
+class Weather:
+    """The weather of a scenario by quarters of an hour.
+
+    Args:
+        seed: of the run; the forecast's error and a drawn climate come from it.
+    """
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario = scenario
+        self._starts = scenario.starts.replace(tzinfo=None, minute=0, second=0, microsecond=0)
+        self._into_s = (scenario.starts.replace(tzinfo=None) - self._starts).total_seconds()
+        hours = math.ceil((self._into_s + scenario.lasts) / 3600) + AHEAD_H + 2
+        self.hours = self._hours(hours, seed)
+        quarters = math.ceil(scenario.lasts / STEP_S) + 2
+        index = np.minimum((np.arange(quarters) * STEP_S + self._into_s) // 3600, hours - 1).astype(int)
+        first = self._starts + timedelta(seconds=self._into_s)
+        self.sun_deg, self.sun_w_m2 = climate.sun(
+            first, STEP_S, quarters, self.hours.latitude, self.hours.longitude, self.hours.cloud[index]
+        )
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed & 0xFFFFFFFF, 18])))
+        self._error = np.exp(FORECAST_ERROR * rng.standard_normal(hours))
+
+    def _hours(self, count: int, seed: int) -> Hours:
+        weather = self.scenario.weather
+        if weather.file:
+            return climate.from_file(weather.file, self._starts, count)
+        if weather.climate:
+            return climate.drawn(weather.climate, self._starts, count, seed)
+        wuhan, same = climate.normals("wuhan"), lambda value: np.full(count, float(value))
+        times = [self._starts + timedelta(hours=h) for h in range(count)]
+        air = np.array([self._wave_c(t.hour, t.timetuple().tm_yday) for t in times])
+        return Hours(air, same(weather.humidity), same(weather.wind_m_s), same(weather.wind_from_deg), same(weather.cloud), same(0.0), same(1013.25),
+                     wuhan.latitude, wuhan.longitude)  # fmt: skip
+
+    def _wave_c(self, hour: float, day: float) -> float:
+        weather = self.scenario.weather
+        daily = weather.swing_c * math.sin(2 * math.pi * (hour / 24 - 0.375))
+        return weather.air_c + daily - weather.season_c * math.cos(2 * math.pi * (day + hour / 24 - 15) / 365.25)
+
+    def at(self, run_s: float) -> dict[str, float]:
+        """Everything at a time of the run, by the names of the plant's `site` record; rain without the spells."""
+        h = self.hours
+        x = (run_s + self._into_s) / 3600
+        k = min(int(x), len(h.air_c) - 2)
+        q = min(int(run_s // STEP_S), len(self.sun_deg) - 1)
+        wind, cloud, sun_deg = float(h.wind_m_s[k]), float(h.cloud[k]), float(self.sun_deg[q])
+        return {
+            "air_c": float(h.air_c[k] + (x - k) * (h.air_c[k + 1] - h.air_c[k])), "humidity": float(h.humidity[k]), "wind_m_s": wind,
+            "wind_from_deg": float(h.wind_from_deg[k]), "pressure_hpa": float(h.pressure_hpa[k]), "cloud": cloud, "sun_deg": sun_deg,
+            "sun_w_m2": float(self.sun_w_m2[q]), "rain_mm_h": float(h.rain_mm[k]), "forecast_mm": self._forecast(run_s, k),
+            "stability": pasquill(sun_deg, cloud, wind),
+        }  # fmt: skip
+
+    def _forecast(self, run_s: float, hour: int) -> float:
+        """Rain of the next hours with the error of a forecast."""
+        true = float(self.hours.rain_mm[hour : hour + AHEAD_H].sum())
+        now = self.scenario.midnight_s + run_s
+        for spell in self.scenario.weather.rain:
+            true += spell.mm_h * max(min(spell.ends, now + 3600 * AHEAD_H) - max(spell.begins, now), 0.0) / 3600
+        return true * float(self._error[hour])
+
+    def spell_mm_h(self, run_s: float) -> float:
+        """Rain of the scenario's own spells."""
+        now = self.scenario.midnight_s + run_s
+        return max((r.mm_h for r in self.scenario.weather.rain if r.begins <= now < r.ends), default=0.0)
+
+    def next_edge_s(self, run_s: float) -> float:
+        """Time of the run at which the weather changes next: a quarter of an hour, or where a spell begins or ends."""
+        edges = [e - self.scenario.midnight_s for r in self.scenario.weather.rain for e in (r.begins, r.ends)]
+        return min([(run_s // STEP_S + 1) * STEP_S, *(e for e in edges if e > run_s)])
+
+
+def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
+    """SimPy process: sets the weather, material temperatures and the fineness of the day as they change."""
+    state, site = engine.plant.state, engine.plant.state.site
     warm: dict[str, float | None] = {m.species: m.temperature_c for m in engine.plant.design.materials.values()}
     rng = engine.rng(13)
     fine = 0.0
+    keep = math.exp(-0.25 / 4)
     while True:
-        time_s = scenario.midnight_s + engine.env.now / 100
-        air = weather.air_c + weather.swing_c * math.sin(2 * math.pi * (time_s / 86400 - 0.375))
-        air -= weather.season_c * math.cos(2 * math.pi * (day_of_year + time_s / 86400 - 15) / 365.25)
-        state.site["air_c"] = air
-        state.site["rain_mm_h"] = max((r.mm_h for r in weather.rain if r.begins <= time_s < r.ends), default=0.0)
-        for i, species in enumerate(SPECIES):
-            given = warm.get(species)
-            state.temperature_c[i] = air if given is None else given
-        # Aggregate grading wanders over hours: 1 % of water demand, correlated over 4 h (engineering choice).
-        keep = math.exp(-0.25 / 4)
-        fine = keep * fine + math.sqrt(1 - keep * keep) * 0.01 * rng.standard_normal()
-        state.mixers["fine_extra"] = fine
-        yield engine.wait(900)
+        run_s = engine.env.now / 100
+        now = weather.at(run_s)
+        for name, value in now.items():
+            site[name] = value
+        site["rain_mm_h"] = max(now["rain_mm_h"], weather.spell_mm_h(run_s))
+        site["weather"] += 1
+        set_temperatures(state.temperature_c, now["air_c"], warm)
+        if run_s % STEP_S == 0:
+            # Aggregate grading wanders over hours: 1 % of water demand, correlated over 4 h (engineering choice).
+            fine = keep * fine + math.sqrt(1 - keep * keep) * 0.01 * rng.standard_normal()
+            state.mixers["fine_extra"] = fine
+        yield engine.wait(weather.next_edge_s(run_s) - run_s)
+
+
+def set_temperatures(temperature_c: NDArray[np.float64], air_c: float, warm: dict[str, float | None]) -> None:
+    """Materials are as warm as they were delivered, or as the air."""
+    for i, species in enumerate(SPECIES):
+        given = warm.get(species)
+        temperature_c[i] = air_c if given is None else given

@@ -105,6 +105,7 @@ FAULTS = (
 )
 
 ALARM_DP, ALARM_MG_M3 = 3.0, 50.0  # × the start of cleaning; mg/m³: GB 4915-2013 allows 20 (recalled)
+PROBE_S = 120.0  # the dust probe's damping
 AFTER_S = 120.0  # cleaning runs on after the air has stopped
 PULSE_KPA = 12.0  # that a pulse takes from the receiver
 FILL_KPA_S = 4.0  # that the compressor gives back
@@ -180,7 +181,8 @@ def step(c: Any, p: Any, dt_s: float) -> None:
         p.emitted[c.source, 0] += passed
         p.emitted[c.source, 1] += passed * c.pm10
         p.emitted[c.source, 2] += passed * c.pm25
-    c.outlet_mg_m3 = 1e6 * passed / (c.flow_m3_s * dt_s) if c.flow_m3_s > 0.0 else 0.0
+    now_mg_m3 = 1e6 * passed / (c.flow_m3_s * dt_s) if c.flow_m3_s > 0.1 * c.design_m3_s else 0.0
+    c.outlet_mg_m3 += (now_mg_m3 - c.outlet_mg_m3) * (1.0 - np.exp(-dt_s / PROBE_S))
     clean(c, p, dt_s)
 
 

@@ -1,0 +1,1 @@
+"""Monthly normals of the packaged climates, a YAML file each."""
