@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from twin.design.load import CATALOGUE, find, packaged, read_yaml
+from twin.design.load import CATALOGUE, find, laid_on_base, packaged, read_yaml
 from twin.errors import BatchtwinError, unknown
 
 if TYPE_CHECKING:
@@ -19,14 +19,18 @@ Row = dict[str, Any]
 SCENARIOS = "scenarios.packaged"
 
 
-def _documents(package: str) -> list[Row]:
+def _documents(package: str, with_base: bool = False) -> list[Row]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [yaml.load(path.read_text(encoding="utf-8"), loader) for path in packaged(package).values()]
+    found = {path: yaml.load(path.read_text(encoding="utf-8"), loader) for path in packaged(package).values()}
+    return [laid_on_base(path, data) if with_base else data for path, data in found.items()]
 
 
 def designs() -> list[Row]:
     """The packaged designs."""
-    return [{"name": d["name"], "lines": len(d["lines"]), "en": d["title"]["en"], "zh": d["title"]["zh"]} for d in _documents(CATALOGUE)]
+    return [
+        {"name": d["name"], "lines": len(d["lines"]), "en": d["title"]["en"], "zh": d["title"]["zh"]}
+        for d in _documents(CATALOGUE, with_base=True)
+    ]
 
 
 def scenarios() -> list[Row]:

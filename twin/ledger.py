@@ -20,10 +20,11 @@ SPECIES = ("cement", "fly_ash", "slag", "sand", "stone", "water", "admixture", "
 CEMENT, FLY_ASH, SLAG, SAND, STONE, WATER, ADMIXTURE, FINES = range(len(SPECIES))
 N_SPECIES = len(SPECIES)
 
-# Accounts beyond the plant's own holders. `ground` is what was spilled, `discharge` all that left the site as water, with
+# Accounts beyond the plant's own holders. `ground` is what was spilled, `soil` what
+# seeped into it, `discharge` all that left the site as water, with
 # what it carried; `tip` waste that was carted away. `hydration` turns binder that was washed out into fines: what goes in
 # as one species comes out as another, so its sum over all species is zero.
-OUTSIDE = ("opening", "suppliers", "mains", "rain", "site", "air", "ground", "discharge", "tip", "hydration")
+OUTSIDE = ("opening", "suppliers", "mains", "rain", "site", "air", "ground", "soil", "discharge", "tip", "hydration")
 
 
 class Ledger(NamedTuple):

@@ -25,7 +25,7 @@ def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
         if line in design.lines:
             target, room = f"{line}.Tank.{tank}", 0.98 * design.lines[line].tanks[tank].capacity_t
         else:
-            target, room = basin_name(pump.to), float("inf")
+            target, room = basin_name(pump.to), -1.0
         water_pump.build(site, f"Water.Pump.{key}", pump, basin_name(pump.source), target, dead, room)
     for key, s in loop.surfaces.items():
         surface.build(site, surface_name(key), s, basin_name(s.drains_to), basin_name(s.later_to) if s.later_to else None)

@@ -145,7 +145,7 @@ def _mixings(kg: Any, unmixed: Any, added: Any, out: Any) -> None:
 
 def _make_mixings() -> tuple[Play, Twin]:
     rng = np.random.default_rng(3)
-    kg = np.array([900.0, 150, 150, 2400, 3000, 500, 20]) * rng.uniform(0.8, 1.2, (MANY, N_SPECIES))
+    kg = np.array([900.0, 150, 150, 2400, 3000, 500, 20, 15]) * rng.uniform(0.8, 1.2, (MANY, N_SPECIES))
     unmixed, added, out = rng.random(MANY), rng.uniform(0, 50, MANY), np.zeros((3, MANY))
     return lambda: _filled(_mixings, kg, unmixed, added, out), lambda part: np.stack(
         numpy_twins.mixings(kg[part], unmixed[part], added[part])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twin.kernels import mixing, random, strength
 from twin.kernels.strength_coefficients import LINEAR, UNITS
-from twin.ledger import ADMIXTURE, CEMENT, FLY_ASH, SAND, SLAG, STONE, WATER
+from twin.ledger import ADMIXTURE, CEMENT, FINES, FLY_ASH, SAND, SLAG, STONE, WATER
 
 Array = NDArray[Any]
 
@@ -75,7 +75,9 @@ def mixings(kg: Array, unmixed: Array, added: Array) -> tuple[Array, Array, Arra
     binder = kg[:, CEMENT] + kg[:, FLY_ASH] + kg[:, SLAG]
     reduction = 0.45 * (1.0 - np.exp(-kg[:, ADMIXTURE] / binder / 0.019))
     sand_share = kg[:, SAND] / (kg[:, SAND] + kg[:, STONE])
-    demand = (215.0 + 60.0 * (sand_share - 0.42) + 0.03 * (binder / volume - 360.0)) * (1.0 - reduction)
+    demand = (215.0 + 60.0 * (sand_share - 0.42) + 0.03 * (binder / volume - 360.0) + mixing.WATER_PER_FINES * kg[:, FINES] / volume) * (
+        1.0 - reduction
+    )
     slump = np.clip(90.0 + mixing.MM_PER_KG_WATER * (kg[:, WATER] / volume - demand), 0.0, 260.0)
     stiffness = np.minimum(0.55 + 0.45 * np.exp((180.0 - slump) / 110.0), 1.7)
     return share, slump, 20.0 + 100.0 * held / 7000.0 * stiffness * (1.0 + 0.2 * share)

@@ -202,7 +202,7 @@ def test_wrong_words_are_refused_in_one_line(tmp_path: Path, words: list[str], s
     ("change", "place", "mend"),
     [
         (("speed_m_s: 2.0", "speed_m_s: 2.0, sped: 1"), "lines.Line1.belt.sped: unknown field", "remove it or correct its name"),
-        (("capacity_t: 100,", "capacity_t: -100,"), "lines.Line1.tanks.Slurry.capacity_t: -100 is out of range", "give a value > 0"),
+        (("capacity_t: 12,", "capacity_t: -100,"), "lines.Line1.tanks.Slurry.capacity_t: -100 is out of range", "give a value > 0"),
         (("to: belt,", "to: nowhere,"), "lines.Line1.weighers.Sand1.to: 'nowhere'", "choose 'belt' or 'mixer'"),
         (("to: belt, ", ""), "lines.Line1.weighers.Sand1.to: missing field", "add it"),
         (("source: Cement1, flow_kg_s: 32", "source: Cement1, flow_kg_s: -32"), "feeders.Cement1.flow_kg_s: -32", "give a value > 0"),

@@ -160,7 +160,11 @@ def test_every_column_of_a_run_is_told(tmp_path: Path) -> None:
 
     Simulation("storm-day", fidelity="batch", until_s=8 * 3600, out=tmp_path / "run").run()
     run, told = open_run(tmp_path / "run"), quoted("docs/run.md")
-    assert set(run.tables) == {"batches", "deliveries", "events", "ledger", "lots", "tags", "weighings"} <= told
+    assert (
+        set(run.tables)
+        == {"batches", "boundary", "deliveries", "emissions", "energy", "events", "ledger", "lots", "tags", "weather", "weighings"}
+        <= told
+    )
     for table in set(run.tables) - {"tags"}:
         assert set(run.table(table).column_names) <= told, table
     assert set(run.info) | set(run.outcome) <= told

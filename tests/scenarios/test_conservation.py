@@ -137,7 +137,7 @@ def test_tankers_lift_no_healthy_relief_valve(day: Any) -> None:
 
 
 def test_a_blinded_filter_does_lift_it(play: Callable[..., Any], scenario: Callable[..., Any]) -> None:
-    faults = [{"fault": "blinded-filter", "target": "Line1.Silo.Cement2", "at": "06:05", "severity": 20}]
+    faults = [{"fault": "blinded-filter", "target": "Line1.Silo.Cement2.Filter", "at": "06:05", "severity": 40}]
     played = play(scenario(faults=faults, deliveries=[{"store": "Line1.Silo.Cement2", "at": "06:10"}]), fidelity="batch")
     events = played.df("events")
     assert (events.name == "Line1.Silo.Cement2.ReliefOpen").any()

@@ -13,7 +13,7 @@ import pytest
 from scenarios.simulation import Simulation
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ["batches", "deliveries", "events", "ledger", "lots", "tags", "weighings"]
+TABLES = ["batches", "boundary", "deliveries", "emissions", "energy", "events", "ledger", "lots", "tags", "weather", "weighings"]
 
 
 @pytest.mark.parametrize("fidelity", ["scan", "batch"])

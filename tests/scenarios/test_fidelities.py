@@ -67,7 +67,8 @@ def test_the_same_is_used_per_cubic_metre(scan: Any, batch: Any) -> None:
     one, two = per_m3(scan), per_m3(batch)
     assert one.keys() == two.keys() and len(one) == 10
     for material, kg in one.items():
-        assert two[material] == pytest.approx(kg, rel=0.01), material
+        # Slurry is dosed by the level of its basin, which follows the trucks that happen to come back.
+        assert two[material] == pytest.approx(kg, rel=0.05 if material == "slurry_water" else 0.01), material
 
 
 def test_the_same_volume_is_delivered_with_the_same_care(scan: Any, batch: Any) -> None:

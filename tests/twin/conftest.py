@@ -26,14 +26,18 @@ class Rig:
         self.beating = True
         self.beat = 0
 
+    def full(self, name: str) -> str:
+        """A name of the line, or of the plant's surroundings as it stands."""
+        return name if name.split(".")[0] in ("Water", "Air", "Site") else f"{self.line}.{name}"
+
     def __getitem__(self, tag: str) -> Any:
-        return self.plant.image[f"{self.line}.{tag}"]
+        return self.plant.image[self.full(tag)]
 
     def __setitem__(self, tag: str, value: float) -> None:
-        self.plant.image[f"{self.line}.{tag}"] = value
+        self.plant.image[self.full(tag)] = value
 
     def record(self, machine: str) -> Any:
-        return self.plant.record(f"{self.line}.{machine}")
+        return self.plant.record(self.full(machine))
 
     def play(self, seconds: float, coarse: bool = False) -> None:
         """Scans of 100 ms, each of ten steps or of one coarse step; what is left over is played in steps of 10 ms."""
@@ -70,7 +74,7 @@ class Rig:
         for species, mass in kg.items():
             self.state.ledger.stock[self.holder(holder), SPECIES.index(species)] += mass
             self.state.ledger.stock[0, SPECIES.index(species)] -= mass
-        if f"{self.line}.{holder}" in {m.name for m in self.plant.table.equipment}:
+        if self.full(holder) in {m.name for m in self.plant.table.equipment}:
             record = self.record(holder)
             for field in ("mass_kg", "load_kg", "x_kg"):
                 if field in record.dtype.names:
@@ -89,7 +93,7 @@ class Rig:
         self.record(f"Silo.{silo}")["connected"] = 1.0
 
     def fault(self, name: str, machine: str, severity: float | None = None) -> None:
-        kind = self.plant.table.machine(f"{self.line}.{machine}").kind
+        kind = self.plant.table.machine(self.full(machine)).kind
         fault = dict(CATALOGUE[name])[kind]
         self.record(machine)[fault.field] = fault.default if severity is None else severity
 

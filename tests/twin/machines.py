@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # One cubic metre of an ordinary concrete.
-CONCRETE = {"cement": 280.0, "fly_ash": 55.0, "slag": 60.0, "sand": 760.0, "stone": 1050.0, "water": 170.0, "admixture": 9.2}
+CONCRETE = {"cement": 280.0, "fly_ash": 55.0, "slag": 60.0, "sand": 760.0, "stone": 1050.0, "water": 170.0, "admixture": 9.2, "fines": 0.0}
 
 
 def charge(m3):

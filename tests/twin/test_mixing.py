@@ -21,8 +21,8 @@ from twin.kernels.mixing import (
 )
 
 # cement, fly ash, slag, sand, stone, water, admixture of one cubic metre
-CHARGE = np.array([280.0, 55.0, 60.0, 760.0, 1050.0, 165.0, 8.0])
-masses = st.lists(st.floats(0, 2000), min_size=7, max_size=7).map(np.array)
+CHARGE = np.array([280.0, 55.0, 60.0, 760.0, 1050.0, 165.0, 8.0, 0.0])
+masses = st.lists(st.floats(0, 2000), min_size=8, max_size=8).map(np.array)
 
 
 # --- how well mixed -----------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_mixing_is_the_same_for_any_split_of_the_step(unmixed, speed, n):
 # --- temperature --------------------------------------------------------------------------------------
 
 
-@given(masses, st.lists(st.floats(-20, 90), min_size=7, max_size=7).map(np.array))
+@given(masses, st.lists(st.floats(-20, 90), min_size=8, max_size=8).map(np.array))
 def test_blending_conserves_heat(kg, celsius):
     mixed = blend_temperature_c(kg, celsius)
     if kg.sum() > 1e-6:
@@ -67,8 +67,8 @@ def test_blending_conserves_heat(kg, celsius):
 
 def test_ten_degrees_of_cement_warm_concrete_by_about_one():
     """The rule of thumb of ACI 207.4R and 305R."""
-    cool = np.full(7, 20.0)
-    warm = cool + np.array([10.0, 0, 0, 0, 0, 0, 0])
+    cool = np.full(8, 20.0)
+    warm = cool + np.array([10.0, 0, 0, 0, 0, 0, 0, 0])
     assert blend_temperature_c(CHARGE, warm) - blend_temperature_c(CHARGE, cool) == pytest.approx(1.0, abs=0.3)
 
 
@@ -76,13 +76,13 @@ def test_ten_degrees_of_cement_warm_concrete_by_about_one():
 
 
 def test_volume_by_hand():
-    kg = np.array([310.0, 0.0, 0.0, 795.0, 1080.0, 160.0, 0.0])  # 0.1 + 0.3 + 0.4 + 0.16 m³ of matter
+    kg = np.array([310.0, 0.0, 0.0, 795.0, 1080.0, 160.0, 0.0, 0.0])  # 0.1 + 0.3 + 0.4 + 0.16 m³ of matter
     assert concrete_volume_m3(kg) == pytest.approx(0.96 / 0.99)
 
 
 def test_water_binder_counts_all_binders_and_needs_one():
-    assert water_binder(np.array([200.0, 100.0, 100.0, 700, 1000, 160.0, 5.0])) == pytest.approx(0.4)
-    assert water_binder(np.array([0.0, 0, 0, 700, 1000, 160, 0])) == 0.0
+    assert water_binder(np.array([200.0, 100.0, 100.0, 700, 1000, 160.0, 5.0, 0.0])) == pytest.approx(0.4)
+    assert water_binder(np.array([0.0, 0, 0, 700, 1000, 160, 0, 0])) == 0.0
 
 
 # --- slump --------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def test_five_kg_of_water_give_twenty_mm_of_slump():
 
 def test_slump_is_what_the_water_demand_table_says():
     """JGJ 55-2011 Table 5.2.1-2, no admixture: 215 kg/m³ of water for 75–90 mm with 20 mm crushed stone."""
-    kg = np.array([360.0, 0, 0, 0.42 * 1800, 0.58 * 1800, 215.0, 0])
+    kg = np.array([360.0, 0, 0, 0.42 * 1800, 0.58 * 1800, 215.0, 0, 0])
     for _ in range(20):  # fill one cubic metre with aggregate
         room = 1 - concrete_volume_m3(kg)
         kg[3:5] *= 1 + room * 0.99 / (kg[3] / DENSITY[3] + kg[4] / DENSITY[4])
@@ -121,7 +121,7 @@ def test_slump_does_not_depend_on_the_size_of_the_charge(m3):
 
 
 def test_admixture_raises_and_fineness_lowers_the_slump():
-    more = CHARGE + np.array([0, 0, 0, 0, 0, 0, 1.0])
+    more = CHARGE + np.array([0, 0, 0, 0, 0, 0, 1.0, 0])
     assert slump_mm(more, 0.0) > slump_mm(CHARGE, 0.0) > slump_mm(CHARGE, 0.03)
 
 

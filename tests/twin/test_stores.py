@@ -7,7 +7,12 @@ import pytest
 
 # --- silos, bins, tanks -------------------------------------------------------------------------------
 
-RESISTANCE = 46 / 24  # kPa per m³/s of the clean filter
+RESISTANCE = 40 / 24  # kPa per m³/s of the clean filter; the cake that forms adds to it
+CAKE = 60 / 24**2  # kPa per m³/s for each kilogram of it
+
+
+def cement_in_air(rig):
+    return rig.state.ledger.stock[rig.holder("air"), 0]
 
 
 def test_a_silo_fills_at_the_tankers_rate_under_filter_pressure_then_surges_and_breathes_out(rig):
@@ -16,23 +21,24 @@ def test_a_silo_fills_at_the_tankers_rate_under_filter_pressure_then_surges_and_
     rig.play(50, coarse=True)
     assert rig["Silo.Cement1.Filling"]
     assert rig.kg("Silo.Cement1") - before == pytest.approx(18 * 50, rel=0.01)
-    assert rig["Silo.Cement1.Pressure"] == pytest.approx(0.25 * RESISTANCE)
+    assert rig["Silo.Cement1.Pressure"] == pytest.approx(0.25 * (RESISTANCE + CAKE * rig.kg("Silo.Cement1.Filter")), rel=0.01)
     rig.play(55, coarse=True)  # the tanker is empty after 100 s
-    assert rig["Silo.Cement1.Pressure"] == pytest.approx(4 * 0.25 * RESISTANCE)
+    assert rig["Silo.Cement1.Pressure"] == pytest.approx(4 * 0.25 * (RESISTANCE + CAKE * rig.kg("Silo.Cement1.Filter")), rel=0.02)
     rig.play(15, coarse=True)
-    assert rig["Silo.Cement1.Pressure"] == pytest.approx(4 * 0.25 * RESISTANCE)
+    assert rig["Silo.Cement1.Pressure"] == pytest.approx(4 * 0.25 * (RESISTANCE + CAKE * rig.kg("Silo.Cement1.Filter")), rel=0.02)
     rig.play(15, coarse=True)
     assert rig["Silo.Cement1.Pressure"] == 0 and not rig["Silo.Cement1.Filling"]
     assert rig.kg("Silo.Cement1.Tanker") == 0
     assert not rig["Silo.Cement1.ReliefOpen"]
-    assert rig.kg("Silo.Cement1") - before == pytest.approx(1800, abs=0.1)
+    assert rig.kg("Silo.Cement1") + rig.kg("Silo.Cement1.Filter") - before == pytest.approx(1800, abs=0.01)
 
 
 def test_filling_loses_what_the_filter_lets_pass(rig):
     """0.73 lb/ton uncontrolled, AP-42 Table 11.12-2, less the filter; the surge carries as much a second as filling."""
+    before = cement_in_air(rig)
     rig.tanker("Cement1", 1800, "cement")
     rig.play(140, coarse=True)
-    assert rig.kg("air") == pytest.approx(0.000365 * 0.0014 * (1800 + 18 * 25), rel=0.02)
+    assert cement_in_air(rig) - before == pytest.approx(0.000365 * 0.0014 * (1800 + 18 * 25), rel=0.02)
 
 
 def test_a_shut_pinch_valve_stops_the_filling(rig):
@@ -53,14 +59,14 @@ def test_fresh_powder_is_aerated_and_settles(rig):
 
 
 def test_a_blinded_filter_opens_the_relief_valve_in_the_surge_only(rig):
-    rig.fault("blinded-filter", "Silo.Cement1")
+    rig.fault("blinded-filter", "Silo.Cement1.Filter")
     rig.tanker("Cement1", 900, "cement")
     rig.play(45, coarse=True)
-    assert rig["Silo.Cement1.Pressure"] == pytest.approx(7 * 0.25 * RESISTANCE) and not rig["Silo.Cement1.ReliefOpen"]
-    clean = rig.kg("air")
+    assert rig["Silo.Cement1.Pressure"] == pytest.approx(7 * 0.25 * RESISTANCE, rel=0.03) and not rig["Silo.Cement1.ReliefOpen"]
+    clean = cement_in_air(rig)
     rig.play(15, coarse=True)
     assert rig["Silo.Cement1.ReliefOpen"] and rig["Silo.Cement1.Pressure"] == pytest.approx(5.0)
-    assert rig.kg("air") > 50 * clean
+    assert cement_in_air(rig) > 50 * clean
     rig.play(30, coarse=True)
     assert not rig["Silo.Cement1.ReliefOpen"] and rig["Silo.Cement1.Pressure"] == 0
 
@@ -84,8 +90,10 @@ def test_levels_show_the_stock(rig):
 
 
 def test_the_float_valve_refills_the_water_tank_and_shuts(rig):
+    rig.plant.state.ledger.stock[rig.holder("Tank.Water"), 5] -= 12_000  # from 80 % to below its 50 %
+    rig.plant.state.ledger.stock[rig.holder("ground"), 5] += 12_000
     rig.play(600, coarse=True)
     level = rig["Tank.Water.Level"]
-    assert 94 < level < 96
+    assert 64 < level < 66
     rig.play(60, coarse=True)
     assert rig["Tank.Water.Level"] == level and rig.kg("mains") < 0

@@ -142,11 +142,11 @@ def test_watery_concrete_turns_easier(new_rig):
 
 
 def test_concrete_takes_the_blended_temperature_of_its_parts(rig):
-    rig.state.temperature_c[:] = [70, 20, 20, 20, 20, 10, 20]
+    rig.state.temperature_c[:] = [70, 20, 20, 20, 20, 10, 20, 20]
     rig.put("Mixer", **charge(3))
     rig["Mixer.Run"] = 1
     rig.play(2)
-    heat = np.array([0.75] * 5 + [4.19, 3.9]) * list(CONCRETE.values())
+    heat = np.array([0.75] * 5 + [4.19, 3.9, 0.75]) * list(CONCRETE.values())
     assert rig["Mixer.Temperature"] == pytest.approx((heat * rig.state.temperature_c).sum() / heat.sum(), abs=0.01)
 
 

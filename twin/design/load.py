@@ -176,7 +176,7 @@ def _plain(error: Any, data: dict[str, Any]) -> tuple[str, str]:
 MOST_BASES = 8
 
 
-def _with_base(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+def laid_on_base(path: Path, data: dict[str, Any]) -> dict[str, Any]:
     """A design `based_on` another is that one with its own fields laid over: mappings field by field, `null` takes a field out."""
     chain = []
     while isinstance(data.get("based_on"), str):
@@ -218,7 +218,7 @@ def load_design(name: str | Path) -> Design:
 
     path = find(name, CATALOGUE, "design")
     data, node = read_yaml(path, "design")
-    data = _with_base(path, data)
+    data = laid_on_base(path, data)
     if isinstance(data.get("recipes"), str):
         book = find(data["recipes"], "twin.design.recipes", "recipe book")
         data["recipes"] = read_yaml(book, "recipe book")[0].get("recipes")

@@ -37,8 +37,8 @@ class Place(Part):
     """Where something stands, and how high above the ground it emits; `width_m` spreads a yard or a road."""
 
     at: Point
-    height_m: float = Field(2.0, ge=0, le=200)
-    width_m: float = Field(4.0, ge=0, le=500)
+    height_m: float = figure(2.0, "m", "layout of the design", ge=0, le=200)
+    width_m: float = figure(4.0, "m", "layout of the design", ge=0, le=500)
 
 
 class Ambient(Part):

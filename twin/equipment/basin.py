@@ -46,7 +46,7 @@ DTYPE = np.dtype(
 
 # --- what it shows ------------------------------------------------------------------------------------
 
-TAGS = (
+PLAIN = (
     sensor("Level", "level, share of volume", "液位", "%", 0, 120, 0.1),
     sensor("Sludge", "bed of sludge, share of volume", "沉泥占比", "%", 0, 120, 0.1),
     sensor("High", "high level switch", "高液位开关"),
@@ -54,7 +54,7 @@ TAGS = (
     parameter("Capacity", "volume up to the weir", "有效容积", "m³", 0, 1e5),
 )
 # Over the last weir water leaves the site.
-LAST = tuple(replace(t, alarm=True, severity=700) if t.name == "Overflowing" else t for t in TAGS)
+LAST = tuple(replace(t, alarm=True, severity=700) if t.name == "Overflowing" else t for t in PLAIN)
 STIRRED = (
     sensor("Solids", "solids by mass (density meter)", "含固量（密度计）", "%", 0, 100, 0.01),
     actuator("AgitatorRun", "run the agitator", "搅拌器运行"),
@@ -62,7 +62,8 @@ STIRRED = (
     sensor("AgitatorStalled", "agitator stalled in settled sludge", "搅拌器被沉泥卡死", alarm=True, severity=700),
     setpoint("AgitatorReset", "jet the sludge loose and reset the agitator", "冲散沉泥并复位搅拌器"),
 )
-LEVEL, SLUDGE, HIGH, OVERFLOWING, CAPACITY, SOLIDS, AGITATOR_RUN, AGITATOR_RUNNING, AGITATOR_STALLED, AGITATOR_RESET = range(10)
+TAGS = PLAIN + STIRRED
+LEVEL, SLUDGE, HIGH, OVERFLOWING, CAPACITY, SOLIDS, AGITATOR_RUN, AGITATOR_RUNNING, AGITATOR_STALLED, AGITATOR_RESET = range(len(TAGS))
 
 # --- how it can fail ----------------------------------------------------------------------------------
 
@@ -92,14 +93,14 @@ def build(site: Site, name: str, cfg: Basin, over: str) -> Equipment:
     ledger = site.ledger
     holder, sludge = ledger.holder(name), ledger.holder(f"{name}.Sludge")
     stirred = cfg.agitator_kw > 0
-    tags = (LAST if over == "discharge" else TAGS) + (STIRRED if stirred else ())
+    tags = (LAST if over == "discharge" else PLAIN) + (STIRRED if stirred else ())
     machine = site.table.add(name, "basin", tags, values={"Capacity": cfg.volume_m3})
     water = cfg.volume_m3 * cfg.initial_share / (1 / DENSITY[WATER] + cfg.initial_solids / (1 - cfg.initial_solids) / DENSITY[FINES])
     ledger.open_with(holder, {WATER: water, FINES: water * cfg.initial_solids / (1 - cfg.initial_solids)})
     site.place(
         "basin", name, tag=machine.first, holder=holder, sludge=sludge, settle=ledger.link(holder, sludge), stir=ledger.link(sludge, holder),
         over=ledger.link(holder, ledger.holder(over)), rain=ledger.link(ledger.holder("rain"), holder), vapour=ledger.link(holder, ledger.holder("air")),
-        seep=ledger.link(holder, ledger.holder("ground")), motor=site.motor(f"{name}.Agitator", cfg.agitator_kw) if stirred else -1,
+        seep=ledger.link(holder, ledger.holder("soil")), motor=site.motor(f"{name}.Agitator", cfg.agitator_kw) if stirred else -1,
         agitated=int(stirred), covered=int(cfg.covered), capacity_m3=cfg.volume_m3, area_m2=cfg.area_m2, agitator_kw=cfg.agitator_kw,
     )  # fmt: skip
     return machine
@@ -117,7 +118,7 @@ def step(b: Any, p: Any, dt_s: float) -> None:
         if site.rain_mm_h > 0.0:
             book(p.ledger, b.rain, WATER, site.rain_mm_h * b.area_m2 * dt_s / 3600.0)  # 1 mm on 1 m² is 1 kg
         dry = evaporation_kg_m2_s(site.air_c, site.humidity, site.wind_m_s) * b.area_m2 * dt_s
-        book(p.ledger, b.vapour, WATER, min(dry, 0.5 * kg[WATER]))
+        book(p.ledger, b.vapour, WATER, min(dry, 0.5 * max(kg[WATER], 0.0)))
     if b.leak > 0.0:
         move(p.ledger, b.seep, b.leak * dt_s)
     bed_kg = total_kg(p.ledger, b.sludge)

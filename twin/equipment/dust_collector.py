@@ -65,7 +65,7 @@ DTYPE = np.dtype(
 
 # --- what it shows ------------------------------------------------------------------------------------
 
-TAGS = (
+PLAIN = (
     sensor("PressureDrop", "pressure drop over the bags", "滤袋压差", "kPa", -1, 20, 0.01),
     sensor("Flow", "air flow", "风量", "m³/h", 0, 5e5, 1),
     sensor("AirPressure", "compressed air for the pulses", "喷吹气压", "kPa", 0, 1200, 1),
@@ -77,6 +77,7 @@ TAGS = (
     parameter("AirToCloth", "air-to-cloth ratio at design flow", "设计过滤风速", "m/min", 0, 10, 0.01),
 )
 FAN = (actuator("FanRun", "run the fan", "风机运行"), sensor("FanRunning", "fan turns", "风机运转"))
+TAGS = PLAIN + FAN
 (PRESSURE_DROP, FLOW, AIR_PRESSURE, CLEANING, OUTLET_DUST, HIGH_PRESSURE_DROP, BAG_BROKEN, CLEAN, AIR_TO_CLOTH, FAN_RUN, FAN_RUNNING) = (
     range(11)
 )
@@ -120,7 +121,7 @@ def build(site: Site, line: int, name: str, cfg: DustCollector, returns_to: str)
     ledger = site.ledger
     holder = ledger.holder(name)
     fan = cfg.fan_kw > 0
-    machine = site.table.add(name, "dust_collector", TAGS + FAN if fan else TAGS, feeds=returns_to,
+    machine = site.table.add(name, "dust_collector", TAGS if fan else PLAIN, feeds=returns_to,
                              values={"AirToCloth": cfg.flow_m3_h / 60 / cfg.area_m2, "AirPressure": cfg.air_kpa})  # fmt: skip
     site.place(
         "dust_collector", name, tag=machine.first, line=line, holder=holder, air=ledger.link(holder, ledger.holder("air")),
@@ -211,7 +212,8 @@ def clean(c: Any, p: Any, dt_s: float) -> None:
         share = c.pulse_share * (strength if strength > 0.4 else 0.0) * (1.0 - min(c.valve_stuck, 1.0))
         c.air_kpa = max(c.air_kpa - PULSE_KPA * pulses, 0.0)
         cake = total_kg(p.ledger, c.holder)
-        move(p.ledger, c.back, cake * (1.0 - left_after(share, pulses)))
+        fallen = move(p.ledger, c.back, cake * (1.0 - left_after(share, pulses)))
+        p.ledger.gone[p.ledger.ends[c.back, 1]] -= fallen  # it comes back: of the store's lots it has never left
     if c.air_kpa < c.full_kpa and c.no_air < 0.5:
         c.air_kpa = min(c.air_kpa + FILL_KPA_S * dt_s, c.full_kpa)
         p.motors[c.compressor, 0] += dt_s

@@ -83,7 +83,7 @@ def build(site: Site, name: str, equation: int, source: str, holder: str, store:
     site.place(
         "dust_source", name, source=site.sources.index(source) if source in site.sources else site.source(source), equation=equation, holder=ledger.holder(holder),
         inflow=int(inflow), store=ledger.holder(store), species=species, dust=ledger.link(ledger.holder(store), ledger.holder("air")), bag=bag,
-        collector=number, zone=zone, enclosure=enclosure, hood=hood, last=np.nan, **figures,
+        collector=number, zone=zone, enclosure=enclosure, hood=hood, last=-1.0, **figures,
     )  # fmt: skip
 
 
@@ -94,7 +94,7 @@ def build(site: Site, name: str, equation: int, source: str, holder: str, store:
 def step(d: Any, p: Any, dt_s: float) -> None:
     """Emit for what has moved since the last time: equation × (1 - hood) × (1 - enclosure) × (1 - wet)."""
     gone = p.ledger.gone[d.holder] + (total_kg(p.ledger, d.holder) if d.inflow else 0.0)
-    moved = gone - d.last if np.isfinite(d.last) else 0.0
+    moved = gone - d.last if d.last >= 0.0 else 0.0
     d.last = gone
     if moved <= 0.0:
         return

@@ -75,7 +75,7 @@ RESERVE_KG = 2000.0  # left in the basin
 def build(site: Site, name: str, cfg: Spray, source: str | None, runoff: str) -> Equipment:
     """Put a zone in place. `source` is the holder of its basin, `runoff` what its surplus runs to."""
     h, link = site.ledger.holder, site.ledger.link
-    machine = site.table.add(name, "spray", TAGS, source=source or "mains", feeds=cfg.wets,
+    machine = site.table.add(name, "spray", TAGS, source=source or "",
                              values={"Auto": 1.0, "StartPm10": cfg.start_pm10, "StartWind": cfg.start_wind_m_s})  # fmt: skip
     site.place(
         "spray", name, tag=machine.first, holder=h(name), source=h(source) if source else -1, reused=link(h(source), h(name)) if source else -1,
@@ -109,7 +109,7 @@ def step(y: Any, p: Any, dt_s: float) -> None:
     if surplus > 0.0:
         move(p.ledger, y.runoff, surplus)
     dry = evaporation_kg_m2_s(site.air_c, site.humidity, site.wind_m_s) * y.area_m2 * dt_s
-    book(p.ledger, y.vapour, WATER, min(dry, kg[WATER]))
+    book(p.ledger, y.vapour, WATER, min(dry, max(kg[WATER], 0.0)))
     y.keeps = y.efficiency * (1.0 - np.exp(-kg[WATER] / y.area_m2 / y.wet_kg_m2))
 
 

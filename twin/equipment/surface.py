@@ -41,7 +41,7 @@ DTYPE = np.dtype(
 
 # --- what it shows ------------------------------------------------------------------------------------
 
-TAGS = (
+PLAIN = (
     sensor("EventRain", "rain since this rain began", "本场降雨量", "mm", 0, 1000, 0.1),
     sensor("Runoff", "runoff", "径流量", "m³/h", 0, 1e5, 0.1),
     parameter("Area", "area", "面积", "m²", 0, 1e6),
@@ -50,7 +50,8 @@ DIVERTED = (
     actuator("FirstFlush", "valve to the foul side open (shut: to the rain side)", "初雨弃流阀开（关则入雨水池）"),
     parameter("FirstFlushDepth", "rain to be kept as first flush", "初期雨水深度", "mm", 0, 100, 0.1),
 )
-EVENT_RAIN, RUNOFF, AREA, FIRST_FLUSH, FIRST_FLUSH_DEPTH = range(5)
+TAGS = PLAIN + DIVERTED
+EVENT_RAIN, RUNOFF, AREA, FIRST_FLUSH, FIRST_FLUSH_DEPTH = range(len(TAGS))
 
 # --- how it can fail ----------------------------------------------------------------------------------
 
@@ -71,13 +72,13 @@ def build(site: Site, name: str, cfg: Surface, first: str, later: str | None) ->
     """Put a surface in place; `first` and `later` are the holders it drains to."""
     ledger = site.ledger
     holder = ledger.holder(name)
-    tags = TAGS + DIVERTED if later else TAGS
+    tags = TAGS if later else PLAIN
     machine = site.table.add(name, "surface", tags, values={"Area": cfg.area_m2, "FirstFlush": 1.0, "FirstFlushDepth": cfg.first_flush_mm})
     if cfg.dirt_kg:
         ledger.open_with(holder, {FINES: cfg.dirt_kg})
     site.place(
         "surface", name, tag=machine.first, holder=holder, rain=ledger.link(ledger.holder("rain"), holder), vapour=ledger.link(holder, ledger.holder("air")),
-        seep=ledger.link(holder, ledger.holder("ground")), seep_kg_s=cfg.infiltration_mm_h * cfg.area_m2 / 3600,
+        seep=ledger.link(holder, ledger.holder("soil")), seep_kg_s=cfg.infiltration_mm_h * cfg.area_m2 / 3600,
         first=ledger.link(holder, ledger.holder(first)), later=ledger.link(holder, ledger.holder(later)) if later else -1,
         area_m2=cfg.area_m2, storage_kg=cfg.storage_mm * cfg.area_m2, valve=1.0, dry_s=DRY_S,
     )  # fmt: skip
@@ -107,7 +108,7 @@ def step(a: Any, p: Any, dt_s: float) -> None:
     if a.later >= 0 and a.valve_stuck < 0.5:
         a.valve = p.io[a.tag + FIRST_FLUSH]
     if a.seep_kg_s > 0.0:
-        book(p.ledger, a.seep, WATER, min(a.seep_kg_s * dt_s, kg[WATER]))
+        book(p.ledger, a.seep, WATER, min(a.seep_kg_s * dt_s, max(kg[WATER], 0.0)))
     film = kg[WATER] - a.storage_kg
     if film > 0.0:
         off = film * (1.0 - np.exp(-dt_s / LAG_S)) * (1.0 - min(a.gully, 1.0))
@@ -117,7 +118,7 @@ def step(a: Any, p: Any, dt_s: float) -> None:
         book(p.ledger, out, FINES, dirt)
         a.runoff_kg_s = off / dt_s
     dry = evaporation_kg_m2_s(site.air_c, site.humidity, site.wind_m_s) * a.area_m2 * dt_s
-    book(p.ledger, a.vapour, WATER, min(dry, kg[WATER]))
+    book(p.ledger, a.vapour, WATER, min(dry, max(kg[WATER], 0.0)))
 
 
 @njit

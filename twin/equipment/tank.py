@@ -39,13 +39,14 @@ DTYPE = np.dtype(
 
 # --- what it shows ------------------------------------------------------------------------------------
 
-TAGS = (
+PLAIN = (
     sensor("Level", "level, share of capacity", "液位", "%", 0, 120, 0.1),
     sensor("Low", "low level switch", "低液位开关"),
     parameter("Capacity", "capacity", "容量", "kg"),
 )
 SLURRY = (sensor("Solids", "solids by mass (density meter)", "含固量（密度计）", "%", 0, 100, 0.01),)
-LEVEL, LOW, CAPACITY, SOLIDS = range(4)
+TAGS = PLAIN + SLURRY
+LEVEL, LOW, CAPACITY, SOLIDS = range(len(TAGS))
 
 # --- how it can fail ----------------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ def build(site: Site, line: int, name: str, cfg: Tank) -> Equipment:
     """Put a tank in place, part filled."""
     holder = site.ledger.holder(name)
     machine = site.table.add(
-        name, "tank", TAGS + SLURRY if cfg.holds == "slurry_water" else TAGS, cfg.material, values={"Capacity": cfg.capacity_t * 1000}
+        name, "tank", TAGS if cfg.holds == "slurry_water" else PLAIN, cfg.material, values={"Capacity": cfg.capacity_t * 1000}
     )
     species = ADMIXTURE if cfg.holds == "admixture" else WATER
     site.ledger.open_with(holder, {species: cfg.capacity_t * 1000 * cfg.initial_share})

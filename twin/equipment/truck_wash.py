@@ -127,7 +127,7 @@ class Gate:
         plant = self.engine.plant
         ledger = plant.state.ledger
         reused = move(ledger, int(w["reused"]), min(float(w["water_kg"]), max(total_kg(ledger, int(w["source"])) - 1000.0, 0.0)))
-        book(ledger, int(w["fresh"]), WATER, float(w["water_kg"]) - reused)
+        book(ledger, int(w["fresh"]), WATER, max(float(w["water_kg"]) - reused, 0.0))
         off = dirt_kg * float(w["cleans"]) * (1.0 - min(float(w["nozzles"]), 1.0))
         book(ledger, self._rinse, FINES, off)
         move(ledger, int(w["drain"]), 1e9)

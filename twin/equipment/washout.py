@@ -54,7 +54,7 @@ class Washout:
         if self._basin >= 0 and self.loop.wash_water:
             spare = total_kg(ledger, self._basin) - RESERVE_KG
             reused = move(ledger, plant.link(basin_name(self.loop.wash_water), to), min(kg, max(spare, 0.0)))
-        book(ledger, plant.link("mains", to), WATER, kg - reused)
+        book(ledger, plant.link("mains", to), WATER, max(kg - reused, 0.0))
 
     def clean_up(self, starts_s: float) -> Generator[simpy.Event, Any, None]:
         """SimPy process: at the end of each day mixers and floors are washed.

@@ -74,7 +74,7 @@ def build(site: Site, name: str, cfg: WaterPump, source: str, target: str, dead_
     Args:
         source, target: names of holders.
         dead_m3: what stays below the suction.
-        room_m3: volume at which a float valve shuts the target's inlet; infinite for a basin with a weir.
+        room_m3: volume at which a float valve shuts the target's inlet; -1 for a basin with a weir.
     """
     ledger = site.ledger
     machine = site.table.add(name, "water_pump", TAGS, feeds=target, source=source,
@@ -101,7 +101,7 @@ def step(u: Any, p: Any, dt_s: float) -> None:
     p.motors[u.motor, 1] += u.power_kw * dt_s
     held_m3 = volume_m3(p.ledger.stock[u.source])
     m3 = min(u.flow_m3_s * (1.0 - min(u.blocked, 1.0)) * dt_s, held_m3 - u.dead_m3)
-    if np.isfinite(u.room_m3):
+    if u.room_m3 >= 0.0:
         m3 = min(m3, u.room_m3 - volume_m3(p.ledger.stock[u.target]))
     if m3 > 0.0:
         move(p.ledger, u.out, total_kg(p.ledger, u.source) * m3 / held_m3)
