@@ -74,12 +74,14 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
 
 @njit
 def filling(p: Any) -> bool:
-    """Is anything being filled whose controller must look at it every few seconds, lest it run over?"""
+    """Is anything being filled that may run over, or does a fan run on after its mixer? Their controllers look every few seconds."""
     busy = False
     for k in range(p.bins.shape[0]):
         busy |= p.bins[k].flow > 0.0 or p.io[p.bins[k].tag + aggregate_bin.FEED] > 0.5
     for k in range(p.silos.shape[0]):
         busy |= p.silos[k].connected > 0.5
+    for k in range(p.collectors.shape[0]):
+        busy |= p.collectors[k].running > 0.5 and p.mixers[p.collectors[k].line].speed <= 0.0
     return busy
 
 

@@ -194,6 +194,12 @@ def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mista
     for name, collector in line.collectors.items():
         if collector.returns_to not in (*line.silos, *line.bins):
             yield (*at, "collectors", name, "returns_to"), f"no silo or bin '{collector.returns_to}'", "name one of this line"
+        if collector.stop_kpa > collector.start_kpa:
+            yield (*at, "collectors", name, "stop_kpa"), "cleaning would stop above where it starts", f"at most {collector.start_kpa:g}"
+    hoods = [c.over for c in line.collectors.values()]
+    for name, over in zip(line.collectors, hoods, strict=True):
+        if over in hoods[: list(line.collectors).index(name)]:
+            yield (*at, "collectors", name, "over"), f"two collectors stand over {over}", "keep one of them, or make it larger"
     for name, probe in line.probes.items():
         if probe.bin not in line.bins:
             yield (*at, "probes", name, "bin"), f"no bin '{probe.bin}'", "name a bin of this line"

@@ -53,12 +53,15 @@ def mistakes(design: Design) -> Iterator[Mistake]:
                 f"name one of {', '.join(basins) or 'the basins (there are none)'}" + " or discharge" * out,
             )
 
+    circled = False
     for key, b in loop.basins.items():
         yield from basin(("basins", key, "overflows_to"), b.overflows_to, out=True)
         seen, at = {key}, b.overflows_to
         while at in loop.basins:
             if at in seen:
-                yield ("water", "basins", key, "overflows_to"), "weirs run in a circle", "let the last one overflow to discharge"
+                if not circled:
+                    yield ("water", "basins", key, "overflows_to"), "weirs run in a circle", "let the last one overflow to discharge"
+                circled = True
                 break
             seen.add(at)
             at = loop.basins[at].overflows_to

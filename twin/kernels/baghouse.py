@@ -31,10 +31,19 @@ def fan_flow_m3_s(shutoff_pa: float, free_m3_s: float, resistance_pa_s_m3: float
         resistance_pa_s_m3: drag over area.
     """
     c = shutoff_pa / (free_m3_s * free_m3_s)
-    return (-resistance_pa_s_m3 + np.sqrt(resistance_pa_s_m3 * resistance_pa_s_m3 + 4.0 * c * shutoff_pa)) / (2.0 * c)
+    # Not (-R + √…)/2c, which loses its digits at a high resistance.
+    return 2.0 * shutoff_pa / (resistance_pa_s_m3 + np.sqrt(resistance_pa_s_m3 * resistance_pa_s_m3 + 4.0 * c * shutoff_pa))
 
 
 @njit
 def left_after(share: float, pulses: float) -> float:
     """Share of the cake that is left after so many pulses that each take `share` of it."""
     return (1.0 - min(max(share, 0.0), 1.0)) ** pulses
+
+
+@njit
+def pulsing_s(t_s: float, every_s: float, cycle_s: float) -> float:
+    """Seconds of pulsing in the time from 0 to `t_s` of a cleaning on time, which rests `every_s` and then pulses for `cycle_s`."""
+    period_s = every_s + cycle_s
+    whole = np.floor(t_s / period_s)
+    return whole * cycle_s + max(t_s - whole * period_s - every_s, 0.0)
