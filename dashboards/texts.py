@@ -50,7 +50,8 @@ WORDS = {
     "weigh hoppers": Text("weigh hoppers", "计量斗"),
     "mixer": Text("mixer", "搅拌机"),
     "trucks": Text("mixer trucks", "搅拌车"),
-    "washed back": Text("washed out into the slurry tank", "洗车水回浆水罐"),
+    "water loop": Text("water loop", "水系统"),
+    "washed back": Text("washed out", "洗出"),
     # kinds of event
     "alarm": Text("alarm", "报警"),
     "alarm-end": Text("alarm ends", "报警消除"),

@@ -42,7 +42,7 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
     fed = True
     while site.tick < until:
         now = site.tick
-        ticks = min(until - now, STORES_TICKS) if fed else until - now
+        ticks = until - now
         for k in range(c.lines.shape[0]):
             n = c.lines[k]
             before = line.signature(n)
@@ -55,21 +55,36 @@ def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
         site.tick = now + ticks
         plant.sense_line(p)
         if site.tick - site.stored >= STORES_TICKS or site.tick >= until:
-            plant.slow(p, (site.tick - site.stored) * TICK_S)
-            site.stored = site.tick
-            plant.sense_stores(p)
-            fed = filling(p)
-            for k in range(c.stores.shape[0]):
-                stores.scan(c.stores[k], p.io)
-            if site.watered == site.tick:
-                water.scan(c, p.io, site.tick)
-                air.scan(c, p.io, site.tick)
-            for k in range(c.collectors.shape[0]):
-                collectors.scan(c.collectors[k], p.io, site.tick)
+            fed = look_after_stores(p, c, fed)
         look = observe(p, log)
         if look:
             return look
     return 0
+
+
+@njit
+def look_after_stores(p: Any, c: Any, fed: bool) -> bool:
+    """Take stores and surroundings up to the line's time, in pieces of a few seconds while anything is being filled.
+
+    Returns:
+        Whether anything is being filled now.
+    """
+    site = p.site[0]
+    end = site.tick
+    while site.stored < end:
+        site.tick = min(site.stored + STORES_TICKS, end) if fed else end
+        plant.slow(p, (site.tick - site.stored) * TICK_S)
+        site.stored = site.tick
+        plant.sense_stores(p)
+        fed = filling(p)
+        for k in range(c.stores.shape[0]):
+            stores.scan(c.stores[k], p.io)
+        if site.watered == site.tick:
+            water.scan(c, p.io, site.tick)
+            air.scan(c, p.io, site.tick)
+        for k in range(c.collectors.shape[0]):
+            collectors.scan(c.collectors[k], p.io, site.tick)
+    return fed
 
 
 @njit

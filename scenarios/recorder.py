@@ -33,7 +33,7 @@ ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
 
 SPARE = 512  # rows that one step of the line may add
 
-N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED = range(8)
+N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED, IN_ROW_SLOW, NEXT_SLOW, SAMPLED_SLOW = range(11)
 
 
 class Log(NamedTuple):
@@ -41,7 +41,8 @@ class Log(NamedTuple):
 
     Attributes:
         counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
-        period: int64 [2], ticks between samples and between rows of the tags table.
+        period: int64 [4], ticks between samples, between rows of the tags table, and between samples of the slow
+            surroundings; number of the first tag of those.
         rows, low, high: float64 [row, tag], mean over time, least and greatest value of the samples of a row; a row
             ends at the first sample after its time, so a long idle spell is one row.
         row_tick: int64 [row], end of each row.
@@ -85,10 +86,11 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
     watched = [table.index(f"{e.name}.{t}") for e in table.of_kind("bay") for t in ("Accepted", "Done")]
     alarms = [i for i, t in enumerate(table) if t.alarm]
     n = len(table)
-    counts = np.zeros(8, np.int64)
+    counts = np.zeros(11, np.int64)
     many = row_s > sample_s
-    period = np.array([max(round(sample_s * TICKS_PER_S), 1), max(round(row_s * TICKS_PER_S), 1)])
-    counts[NEXT_SAMPLE], counts[NEXT_ROW] = period
+    slow = next((e.first for e in table.equipment if e.kind == "weather_station"), n)
+    period = np.array([max(round(sample_s * TICKS_PER_S), 1), max(round(row_s * TICKS_PER_S), 1), int(state.site["water_ticks"][0]), slow])
+    counts[NEXT_SAMPLE], counts[NEXT_ROW], counts[NEXT_SLOW] = period[0], period[1], period[2]
     return Log(
         counts, period, np.zeros(4096, WEIGHING), np.zeros(512, BATCH), np.zeros(1024, ALARM),
         np.zeros((rows, n)), np.zeros((rows if many else 1, n)), np.zeros((rows if many else 1, n)), np.zeros(rows, np.int64),
@@ -199,35 +201,58 @@ def watch_mixer(p: Any, log: Any, k: int, tick: int) -> None:
 
 @njit
 def sample(p: Any, log: Any, tick: int) -> None:
-    """Take a sample of every tag into the row under way; close the row when its time is up."""
-    c = log.counts
-    r = c[N_ROWS]
-    n = p.io.shape[0]
-    weight = float(tick - c[SAMPLED])
-    if log.low.shape[0] == 1:
-        for i in range(n):
-            log.rows[r, i] = p.io[i] * weight
-    elif c[IN_ROW] == 0:
-        for i in range(n):
-            log.rows[r, i] = p.io[i] * weight
-            log.low[r, i] = p.io[i]
-            log.high[r, i] = p.io[i]
-    else:
-        for i in range(n):
-            v = p.io[i]
-            log.rows[r, i] += v * weight
-            log.low[r, i] = min(log.low[r, i], v)
-            log.high[r, i] = max(log.high[r, i], v)
+    """Take a sample of every tag into the row under way; close the row when its time is up.
+
+    Surroundings change once a second or a minute; they are looked at so often, and before a row ends.
+    """
+    c, first = log.counts, log.period[3]
+    ends = tick >= c[NEXT_ROW]
+    gather(p.io, log, 0, first, float(tick - c[SAMPLED]), c[IN_ROW] == 0)
     c[IN_ROW] += tick - c[SAMPLED]
     c[SAMPLED] = tick
     c[NEXT_SAMPLE] = (tick // log.period[0] + 1) * log.period[0]
-    if tick >= c[NEXT_ROW]:
-        for i in range(n):
-            log.rows[r, i] /= c[IN_ROW]
-        log.row_tick[r] = tick
-        c[IN_ROW] = 0
-        c[N_ROWS] += 1
+    if ends or tick >= c[NEXT_SLOW]:
+        gather(p.io, log, first, p.io.shape[0], float(tick - c[SAMPLED_SLOW]), c[IN_ROW_SLOW] == 0)
+        c[IN_ROW_SLOW] += tick - c[SAMPLED_SLOW]
+        c[SAMPLED_SLOW] = tick
+        c[NEXT_SLOW] = (tick // log.period[2] + 1) * log.period[2]
+    if ends:
+        end_row(log, tick)
         c[NEXT_ROW] = (tick // log.period[1] + 1) * log.period[1]
+
+
+@njit
+def gather(io: Any, log: Any, first: int, last: int, weight: float, begins: bool) -> None:
+    """Add some tags to the row under way, weighted with the time since their last sample."""
+    r = log.counts[N_ROWS]
+    if log.low.shape[0] == 1:
+        for i in range(first, last):
+            log.rows[r, i] = io[i] * weight
+    elif begins:
+        for i in range(first, last):
+            log.rows[r, i] = io[i] * weight
+            log.low[r, i] = io[i]
+            log.high[r, i] = io[i]
+    else:
+        for i in range(first, last):
+            v = io[i]
+            log.rows[r, i] += v * weight
+            log.low[r, i] = min(log.low[r, i], v)
+            log.high[r, i] = max(log.high[r, i], v)
+
+
+@njit
+def end_row(log: Any, tick: int) -> None:
+    """Turn the sums of a row into means."""
+    c, first = log.counts, log.period[3]
+    r = c[N_ROWS]
+    for i in range(log.rows.shape[1]):
+        n = c[IN_ROW] if i < first else c[IN_ROW_SLOW]
+        if n > 0:
+            log.rows[r, i] /= n
+    log.row_tick[r] = tick
+    c[IN_ROW] = c[IN_ROW_SLOW] = 0
+    c[N_ROWS] += 1
 
 
 __all__ = ["ALARM", "BATCH", "Log", "WEIGHING", "log_for", "observe"]

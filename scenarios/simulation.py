@@ -128,8 +128,8 @@ class Simulation:
         self._memory = reference.memory if reference else None
         self._operator = operator
         row_s = self.scenario.record_s or (1.0 if self.fidelity == "scan" else 60.0)
-        self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(5.0, row_s), row_s)
-        self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 30 * TICKS_PER_S
+        self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 60 * TICKS_PER_S
+        self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(10.0, row_s), row_s)
         self.plant.state.site["starts_s"] = self.scenario.midnight_s
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self._surroundings = Surroundings(self.plant)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log
+from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log, sample
 from twin.clock import TICKS_PER_S
 from twin.equipment.weigher import DISPOSITIONS
 from twin.jit import njit
@@ -89,11 +89,8 @@ class Tables:
         """End the row of the tags table that is under way, at the end of the run."""
         c = log.counts
         if c[IN_ROW]:
-            log.rows[c[N_ROWS]] /= c[IN_ROW]
-            log.row_tick[c[N_ROWS]] = tick
-            c[IN_ROW] = 0
-            c[N_ROWS] += 1
-            c[NEXT_ROW] = tick + 1
+            c[NEXT_ROW] = tick
+            sample(self.plant.state, log, tick)
 
     def _tags(self, log: Log) -> pa.Table:
         n = log.counts[N_ROWS]

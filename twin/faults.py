@@ -45,7 +45,8 @@ def resolve(plant: Plant, name: str, target: str, severity: float | None) -> tup
         raise unknown("fault", name, catalogue)
     machine = plant.table.machine(target)
     fault = next((f for kind, f in catalogue[name] if kind == machine.kind), None)
-    if fault is None:
+    # Not every basin has an agitator, nor every filter a fan: what such a fault shows first must be there.
+    if fault is None or f"{target}.{fault.tags[0]}" not in plant.table:
         raise BatchtwinError("E303", fault=name, target=target, kinds=", ".join(k for k, _ in catalogue[name]))
     value = fault.default if severity is None else severity
     if not fault.low <= value <= fault.high:

@@ -170,6 +170,7 @@ class Plant:
         )  # fmt: skip
         self.state.site["urban"] = int(design.site.urban)
         sense(self.state)
+        sense_surroundings(self.state)
         self.image.latched[:] = self.image.values
 
     def record(self, name: str) -> Any:
@@ -342,6 +343,7 @@ def slow(p: Any, dt_s: float) -> None:
     if site.tick - site.watered >= site.water_ticks:
         water(p, (site.tick - site.watered) * TICK_S)
         site.watered = site.tick
+        sense_surroundings(p)
     if site.tick - site.aired >= AIR_TICKS:
         air.minute(p, (site.tick - site.aired) * TICK_S)
         site.aired = site.tick
@@ -404,12 +406,11 @@ def sense_stores(p: Any) -> None:
         tank.sense(p.tanks[k], p)
     for k in range(p.probes.shape[0]):
         moisture_probe.sense(p.probes[k], p)
-    sense_surroundings(p)
 
 
 @njit
 def sense_surroundings(p: Any) -> None:
-    """Sensors of weather and water."""
+    """Sensors of weather, water and air: they look when their slow part of the plant has moved."""
     for k in range(p.weather_stations.shape[0]):
         weather_station.sense(p.weather_stations[k], p)
     for k in range(p.surfaces.shape[0]):

@@ -20,7 +20,7 @@ LEVELS = (
     ("tank", re.compile(r"\.Tank\..*\.Level$"), Text("Tanks", "液体罐")),
 )
 INTO = ("suppliers", "mains", "rain")
-LOST = ("air", "ground", "discharge")
+LOST = ("air", "ground", "soil", "discharge", "tip", "hydration")
 
 
 def section(facts: Facts) -> Section:
@@ -47,6 +47,8 @@ def node(holder: str, materials: dict[str, str]) -> str:
         return holder
     if re.fullmatch(r"Truck\d+", holder):
         return "trucks"
+    if holder.startswith(("Water.", "Air.", "Trucks.")):
+        return "water loop"
     line, _, rest = holder.partition(".")
     kind, _, name = rest.partition(".")
     if kind in ("Silo", "Bin", "Tank"):
@@ -65,13 +67,15 @@ def flows(facts: Facts) -> Chart:
         for key, part in cfg[group].items()
     }
     names = {f"store:{m}": facts.material(m) for m in held.values()} | {
-        n: word(n) for n in (*OUTSIDE, "weigh hoppers", "mixer", "trucks", "washed back")
+        n: word(n) for n in (*OUTSIDE, "weigh hoppers", "mixer", "trucks", "washed back", "water loop")
     }
     sums: dict[tuple[str, str], float] = {}
     for r in facts.rows("SELECT source, target, sum(kg) AS kg FROM ledger WHERE source <> 'opening' GROUP BY ALL ORDER BY source, target"):
         a, b = node(r["source"], held), node(r["target"], held)
-        if a == "trucks" and b.startswith("store:"):
-            b = "washed back"  # the slurry tank again, as an end: the chart has no circles
+        if a == "trucks" and b == "water loop":
+            b = "washed back"  # the water loop again, as an end: the chart has no circles
+        if ".Collector." in r["source"] or ".Collector." in r["target"] or a == "site" or (a, b) == ("water loop", "trucks"):
+            continue  # grams that fall back where they came from; washing water that comes back at once
         if a != b:
             sums[a, b] = sums.get((a, b), 0.0) + r["kg"] / 1000
     links = [(a, b, t) for (a, b), t in sorted(sums.items(), key=lambda item: -item[1]) if t > 0]

@@ -47,7 +47,7 @@ DTYPE = np.dtype(
     [
         ("source", "i8"), ("equation", "i8"), ("holder", "i8"), ("inflow", "i8"), ("store", "i8"), ("species", "i8"), ("dust", "i8"), ("bag", "i8"),
         ("collector", "i8"), ("zone", "i8"), ("enclosure", "f8"), ("hood", "f8"), ("area_m2", "f8"), ("m_per_kg", "f8"), ("weight_t", "f8"),
-        ("threshold_m_s", "f8"), ("moisture_pct", "f8"), ("last", "f8"), ("owed", "f8"),
+        ("threshold_m_s", "f8"), ("moisture_pct", "f8"), ("seen", "i8"), ("last", "f8"), ("owed", "f8"),
     ]
 )  # fmt: skip
 
@@ -83,7 +83,7 @@ def build(site: Site, name: str, equation: int, source: str, holder: str, store:
     site.place(
         "dust_source", name, source=site.sources.index(source) if source in site.sources else site.source(source), equation=equation, holder=ledger.holder(holder),
         inflow=int(inflow), store=ledger.holder(store), species=species, dust=ledger.link(ledger.holder(store), ledger.holder("air")), bag=bag,
-        collector=number, zone=zone, enclosure=enclosure, hood=hood, last=-1.0, **figures,
+        collector=number, zone=zone, enclosure=enclosure, hood=hood, **figures,
     )  # fmt: skip
 
 
@@ -94,8 +94,8 @@ def build(site: Site, name: str, equation: int, source: str, holder: str, store:
 def step(d: Any, p: Any, dt_s: float) -> None:
     """Emit for what has moved since the last time: equation × (1 - hood) × (1 - enclosure) × (1 - wet)."""
     gone = p.ledger.gone[d.holder] + (total_kg(p.ledger, d.holder) if d.inflow else 0.0)
-    moved = gone - d.last if d.last >= 0.0 else 0.0
-    d.last = gone
+    moved = gone - d.last if d.seen else 0.0
+    d.last, d.seen = gone, 1
     if moved <= 0.0:
         return
     site = p.site[0]

@@ -238,9 +238,9 @@ class Fleet:
         )
         back_m3 = rng.exponential(self.fleet.returned_m3) if rng.random() < self.fleet.returned_share else 0.0
         yield from self.gate.goes(dirt_kg)
-        yield wait(out_s)
-        ticket["arrived_s"] = self.engine.env.now / TICKS_PER_S
-        yield wait(pour_s)
+        left = self.engine.env.now / TICKS_PER_S
+        yield wait(out_s + pour_s)  # on the road and on site nothing of the plant changes
+        ticket["arrived_s"] = left + out_s
         held = total_kg(ledger, holder)
         keep = self.fleet.residue_kg + min(back_m3 / load.volume_m3, 0.5) * held
         ticket["poured_s"] = self.engine.env.now / TICKS_PER_S

@@ -9,6 +9,7 @@ import numpy as np
 import simpy
 from pydantic import Field
 
+from twin.clock import ticks
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
 from twin.ledger import FINES, WATER, book, move, total_kg
@@ -39,8 +40,7 @@ NAME = "Water.TruckWash"
 # `dirt` is the holder of what sticks to all trucks; it lies on the yard, goes with the wash water or out of the gate.
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("source", "i8"), ("fresh", "i8"), ("reused", "i8"), ("drain", "i8"), ("holder", "i8"), ("motor", "i8"), ("water_kg", "f8"),
-        ("cleans", "f8"), ("power_kw", "f8"), ("wash_s", "f8"), ("washing", "f8"), ("queue", "f8"), ("washed", "f8"), ("nozzles", "f8"),
+        ("tag", "i8"), ("source", "i8"), ("fresh", "i8"), ("reused", "i8"), ("drain", "i8"), ("holder", "i8"), ("motor", "i8"), ("washing", "f8"), ("queue", "f8"), ("washed", "f8"), ("nozzles", "f8"),
     ]
 )  # fmt: skip
 
@@ -53,6 +53,8 @@ TAGS = (
     sensor("Washed", "trucks washed", "已洗车辆", "count", 0, 1e7),
 )
 RUN, WASHING, QUEUE, WASHED = range(len(TAGS))
+
+RESERVE_KG = 1000.0  # left in the basin: below it the mains is taken
 
 # --- how it can fail ----------------------------------------------------------------------------------
 
@@ -70,8 +72,7 @@ def build(site: Site, cfg: TruckWash, source: str, drains_to: str) -> Equipment:
     machine = site.table.add(name, "truck_wash", TAGS, feeds=drains_to, source=source)
     site.place(
         "truck_wash", name, tag=machine.first, source=h(source), fresh=ledger.link(h("mains"), h(name)), reused=ledger.link(h(source), h(name)),
-        drain=ledger.link(h(name), h(drains_to)), holder=h(name), motor=site.motor(name, cfg.power_kw), water_kg=cfg.water_kg, cleans=cfg.cleans,
-        power_kw=cfg.power_kw, wash_s=cfg.wash_s,
+        drain=ledger.link(h(name), h(drains_to)), holder=h(name), motor=site.motor(name, cfg.power_kw),
     )  # fmt: skip
     return machine
 
@@ -93,7 +94,11 @@ class Gate:
         self.engine, self.dirt_kg = engine, design.fleet.dirt_kg
         plant, yard = engine.plant, design.water.roadway
         self.record = plant.record(NAME) if design.water.truck_wash else None
-        self.bay = simpy.Resource(engine.env)
+        self.cfg = design.water.truck_wash
+        if self.record is not None:  # whole numbers once and for all: reading a record costs a microsecond
+            self._run, self._motor = int(self.record["tag"]) + RUN, int(self.record["motor"])
+            self._source, self._fresh, self._reused, self._drain = (int(self.record[k]) for k in ("source", "fresh", "reused", "drain"))
+        self._free = 0  # tick at which the bay is free again
         self._come, self._go = plant.link("site", "Trucks.Dirt"), plant.link("Trucks.Dirt", "site")
         self._drop = plant.link("Trucks.Dirt", f"Water.Surface.{yard}") if yard else -1
         self._rinse = plant.link("Trucks.Dirt", NAME) if self.record is not None else -1
@@ -111,29 +116,40 @@ class Gate:
     def goes(self, dirt_kg: float) -> Generator[simpy.Event, Any, None]:
         """SimPy process: a truck leaves, through the wash if that is in service."""
         plant, w = self.engine.plant, self.record
-        if w is not None and plant.state.io[w["tag"] + RUN] > 0.5:
-            w["queue"] += 1
-            with self.bay.request() as turn:
-                yield turn
+        if w is not None and self.cfg is not None and plant.state.io[self._run] > 0.5:
+            env = self.engine.env
+            begins = max(int(env.now), self._free)  # one after the other, all for the same time
+            self._free = begins + ticks(self.cfg.wash_s)
+            if begins > env.now:
+                w["queue"] += 1
+                yield env.timeout(begins - int(env.now))
                 w["queue"] -= 1
-                w["washing"] = 1.0
-                yield self.engine.wait(float(w["wash_s"]))
-                w["washing"] = 0.0
-                dirt_kg -= self._wash(w, dirt_kg)
+            w["washing"] = 1.0
+            yield env.timeout(ticks(self.cfg.wash_s))
+            w["washing"] = 1.0 if self._free > env.now else 0.0
+            dirt_kg -= self._wash(w, self.cfg, dirt_kg)
         book(plant.state.ledger, self._go, FINES, dirt_kg)
 
-    def _wash(self, w: Any, dirt_kg: float) -> float:
+    def _wash(self, w: Any, cfg: TruckWash, dirt_kg: float) -> float:
         """Spray, and let the water take the dirt along. Returns the dirt that came off, kg."""
         plant = self.engine.plant
         ledger = plant.state.ledger
-        reused = move(ledger, int(w["reused"]), min(float(w["water_kg"]), max(total_kg(ledger, int(w["source"])) - 1000.0, 0.0)))
-        book(ledger, int(w["fresh"]), WATER, max(float(w["water_kg"]) - reused, 0.0))
-        off = dirt_kg * float(w["cleans"]) * (1.0 - min(float(w["nozzles"]), 1.0))
-        book(ledger, self._rinse, FINES, off)
-        move(ledger, int(w["drain"]), 1e9)
+        off = dirt_kg * cfg.cleans * (1.0 - min(float(w["nozzles"]), 1.0))
+        rinse(ledger, self._source, self._reused, self._fresh, self._rinse, self._drain, cfg.water_kg, off)
         w["washed"] += 1
-        plant.state.motors[int(w["motor"])] += float(w["wash_s"]), float(w["power_kw"]) * float(w["wash_s"])
-        return float(off)
+        motor = plant.state.motors[self._motor]
+        motor[0] += cfg.wash_s
+        motor[1] += cfg.power_kw * cfg.wash_s
+        return off
+
+
+@njit
+def rinse(ledger: Any, source: int, reused: int, fresh: int, dirt: int, drain: int, water_kg: float, off_kg: float) -> None:
+    """One wash: recycled water as far as there is some, mains for the rest, and the dirt goes along."""
+    used = move(ledger, reused, min(water_kg, max(total_kg(ledger, source) - RESERVE_KG, 0.0)))
+    book(ledger, fresh, WATER, max(water_kg - used, 0.0))
+    book(ledger, dirt, FINES, off_kg)
+    move(ledger, drain, 1e9)
 
 
 @njit
