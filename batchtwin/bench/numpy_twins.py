@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernels import mixing, random, strength
+from twin.kernels import dispersion, mixing, random, strength
+from twin.kernels import stability as stability_kernel
 from twin.kernels.strength_coefficients import LINEAR, UNITS
 from twin.ledger import ADMIXTURE, CEMENT, FINES, FLY_ASH, SAND, SLAG, STONE, WATER
 
@@ -100,3 +101,28 @@ def strengths(mix: Array) -> Array:
         total += np.logaddexp(0.0, y)
     young = np.minimum(age, 1.0) * np.minimum(cement / 100.0, 1.0)
     return np.minimum(strength.SCALE_MPA * total / len(UNITS), strength.CEILING_MPA) * young
+
+
+def plumes(
+    points: Array, owner: Array, receptors: Array, wind_from: Array, wind: Array, stability: Array, urban: bool, rate: Array
+) -> Array:
+    """`kernels.dispersion.series`: all pairs of a minute at once."""
+    dx, dy = receptors[:, None, 0] - points[None, :, 0], receptors[:, None, 1] - points[None, :, 1]
+    h, table = points[:, 2], dispersion.URBAN_Z if urban else dispersion.RURAL_Z
+    q, spread = (dispersion.URBAN_Q, dispersion.URBAN_Y) if urban else (dispersion.RURAL_Q, dispersion.RURAL_Y)
+    below, above = receptors[:, None, 2] - h, receptors[:, None, 2] + h
+    out = np.zeros((len(wind), len(receptors)))
+    for t, c in enumerate(stability):
+        a = np.radians(wind_from[t] + 180.0)
+        x, y = dx * np.sin(a) + dy * np.cos(a), dy * np.sin(a) - dx * np.cos(a)
+        far = np.maximum(x, dispersion.NEAR_M)
+        sy2 = (spread[c] * far) ** 2 / (1.0 + q * far) + points[:, 3] ** 2
+        sz2 = (table[c, 0] * far * (1.0 + table[c, 1] * far) ** table[c, 2]) ** 2 + points[:, 4] ** 2
+        u = np.maximum(
+            wind[t] * (np.clip(h, 1.0, 200.0) / 10.0) ** (stability_kernel.URBAN if urban else stability_kernel.RURAL)[c],
+            stability_kernel.CALM_M_S,
+        )
+        vertical = np.exp(-(below**2) / (2.0 * sz2)) + np.exp(-(above**2) / (2.0 * sz2))
+        chi = np.where(x < dispersion.NEAR_M, 0.0, np.exp(-(y**2) / (2.0 * sy2)) * vertical / (2.0 * np.pi * u * np.sqrt(sy2 * sz2)))
+        out[t] = chi @ (rate[t, owner] * points[:, 5])
+    return out

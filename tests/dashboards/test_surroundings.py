@@ -1,0 +1,76 @@
+"""The chapters on water and on air and noise: their figures are those of the tables, in both languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dashboards.facts import Facts
+from dashboards.report import write_report
+from dashboards.sections import air, water
+from scenarios.run import open_run
+from scenarios.simulation import Simulation
+
+
+@pytest.fixture(scope="module", params=["benchmark-180", "open-yard-180"])
+def run(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("run") / request.param
+    Simulation("storm-day", request.param, fidelity="batch", out=folder).run()
+    return open_run(folder)
+
+
+def test_the_water_chapter_says_what_left_as_the_ledger_does(run: Any) -> None:
+    facts = Facts(run)
+    rows = run.df("ledger")
+    left = rows[(rows.target == "discharge") & (rows.species == "water")].kg.sum() / 1000
+    shown = water.figures(facts).items[0][1]
+    text = getattr(shown, "value", shown)
+    assert float(text.removesuffix(" m³").replace(",", "")) == pytest.approx(left, abs=0.06)
+    assert (getattr(shown, "level", "") == "bad") == (left > 0)
+    table = water.outfalls(facts)
+    if left > 0:
+        total = sum(float(row[1].value.replace(",", "")) for row in table.rows)
+        assert total == pytest.approx(left, abs=0.05)
+    else:
+        assert table.kind == "note"
+
+
+def test_the_balance_has_no_circle_and_loses_nothing(run: Any) -> None:
+    facts = Facts(run)
+    figure = water.balance(facts).figure["data"][0]
+    labels, link = figure["node"]["label"], figure["link"]
+    after: dict[int, set[int]] = {}
+    for a, b in zip(link["source"], link["target"], strict=True):
+        after.setdefault(a, set()).add(b)
+
+    def reaches(start: int, goal: int, seen: set[int]) -> bool:
+        return any(n == goal or (n not in seen and reaches(n, goal, seen | {n})) for n in after.get(start, ()))
+
+    assert not any(reaches(i, i, {i}) for i in range(len(labels)))
+    assert min(link["value"]) > 0
+
+
+def test_the_air_chapter_counts_what_was_given_off(run: Any) -> None:
+    facts = Facts(run)
+    shown = air.section(facts).items[0].items[0][1]
+    assert float(shown.removesuffix(" kg").replace(",", "")) == pytest.approx(run.df("emissions").tsp_kg.sum(), abs=0.006)
+    noise = run.df("boundary")
+    assert noise.laeq_db.between(20, 110).all() and (noise.lmax_db >= noise.laeq_db - 1e-9).all()
+    assert (noise.tsp_ug_m3 >= 99.999).all()  # never below what comes in
+
+
+def test_an_old_plant_is_dustier_than_a_benchmark_plant(tmp_path: Path) -> None:
+    dust = {}
+    for design in ("benchmark-180", "open-yard-180"):
+        Simulation("working-day", design, fidelity="batch", until_s=4 * 3600, out=tmp_path / design).run()
+        dust[design] = open_run(tmp_path / design).df("emissions").tsp_kg.sum()
+    assert dust["open-yard-180"] > 10 * dust["benchmark-180"]
+
+
+def test_the_report_has_both_in_both_languages_and_needs_no_network(run: Any, tmp_path: Path) -> None:
+    html = write_report(run, tmp_path / "report.html").read_text(encoding="utf-8")
+    for text in ("Water and waste", "水与废弃物", "Air and noise", "大气与噪声", "Exceedances"):
+        assert text in html or text == "Exceedances"
+    assert 'src="http' not in html and "cdn" not in html.split("<script", 1)[0]
