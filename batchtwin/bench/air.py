@@ -28,6 +28,9 @@ TOLERANCE = 1e-9
 Case = Any  # points, owner, receptors, wind from, wind, stability, urban, rate
 
 
+series: Any = dispersion.series
+
+
 def case(minutes: int) -> Case:
     """Points, owners, receptors, weather, rates; the same whenever it is asked for."""
     rng = np.random.default_rng(11)
@@ -52,7 +55,7 @@ def plume() -> Result:
     """Times faster than NumPy for the same minutes."""
     few = case(PLAIN_MINUTES)
     out: NDArray[np.float64] = np.zeros((PLAIN_MINUTES, RECEPTORS))
-    fast = best_s(lambda: dispersion.series(*few, out))
+    fast = best_s(lambda: series(*few, out))
     plain = numpy_twins.plumes(*few)
     agree = bool(np.allclose(out, plain, rtol=TOLERANCE, atol=1e-18))
     slow = best_s(lambda: numpy_twins.plumes(*few))
@@ -64,7 +67,7 @@ def pairs() -> Result:
     """Million source-receptor evaluations a second; only those downwind of their source are counted."""
     many = case(MINUTES)
     out: NDArray[np.float64] = np.zeros((MINUTES, RECEPTORS))
-    took = best_s(lambda: dispersion.series(*many, out))
+    took = best_s(lambda: series(*many, out))
     points, _, receptors, wind = many[0], many[1], many[2], np.radians(many[3] + 180)
     dx, dy = receptors[:, None, 0] - points[None, :, 0], receptors[:, None, 1] - points[None, :, 1]
     downwind = sum(int((dx * np.sin(a) + dy * np.cos(a) >= dispersion.NEAR_M).sum()) for a in wind[:500]) / 500 * MINUTES

@@ -1,0 +1,125 @@
+"""Energy and carbon of a run: what the grid gave, what the sun gave, and kilograms of CO2e by module A1 to A4.
+
+A1 materials and A2 their transport follow the true masses of each batch, A3 the electricity of the batch's day by volume, A4
+the delivery of its share of the load (EN 15804 modules; factors in `carbon_factors.yaml`). Water, sand and stone that were won
+back carry nothing: what enters is counted where it is bought, so A1 takes batch masses less the share won back.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from scenarios.run import Run
+
+FACTORS = Path(__file__).with_name("carbon_factors.yaml")
+DAY_S = 86400.0
+SPECIES = ("cement", "fly_ash", "slag", "sand", "stone", "water", "admixture", "fines")
+INVERTER, GAMMA = 0.96, -0.0035  # PVWatts: nominal efficiency; power lost for each °C of the cells (recalled)
+CELL_RISE_C = 30.0  # of a roof module over the air at 1000 W/m² (engineering choice)
+
+
+@lru_cache(maxsize=1)
+def factors() -> dict[str, Any]:
+    """The factors with their sources."""
+    data: dict[str, Any] = yaml.safe_load(FACTORS.read_text(encoding="utf-8"))
+    return data
+
+
+def unverified() -> bool:
+    """Does any factor rest on memory?"""
+    f = factors()
+    single = [f["grid_kg_kwh"], f["battery_kwh_t_km"]]
+    return any(x["confidence"] == "recalled" for x in (*f["materials_kg_t"].values(), *f["transport_kg_t_km"].values(), *single))
+
+
+def energy(run: Run) -> pd.DataFrame:
+    """Electricity by interval: demand, solar used, fed in and drawn from the grid, kWh.
+
+    The roof follows NREL's PVWatts as pvlib has it, on the global irradiance of the `weather` table (a flat roof).
+    """
+    import pvlib
+
+    used = run.df("energy").groupby("time_s").kwh.sum()
+    weather = run.df("weather").set_index("time_s")
+    hours = np.diff(np.concatenate([[0.0], weather.index.to_numpy()])) / 3600
+    peak = float((run.info.get("design") or {}).get("solar_kwp", 0.0))
+    cell = weather.air_c + CELL_RISE_C * weather.sun_w_m2 / 1000
+    direct_kw = pvlib.pvsystem.pvwatts_dc(weather.sun_w_m2, cell, peak, GAMMA)
+    made = pvlib.inverter.pvwatts(direct_kw, peak, eta_inv_nom=INVERTER) * hours if peak > 0 else direct_kw * 0.0
+    out = pd.DataFrame({"demand_kwh": used, "solar_kwh": made}).fillna(0.0)
+    out["solar_used_kwh"] = out[["demand_kwh", "solar_kwh"]].min(axis=1)
+    out["fed_in_kwh"] = out.solar_kwh - out.solar_used_kwh
+    out["grid_kwh"] = out.demand_kwh - out.solar_used_kwh
+    return out.reset_index()
+
+
+def by_batch(run: Run) -> pd.DataFrame:
+    """kg CO2e of each batch: `a1_kg` … `a4_kg`, `total_kg`, and `per_m3_kg`."""
+    f, design = factors(), run.info["design"]
+    batches = run.df("batches").copy()
+    if batches.empty:
+        return pd.DataFrame(columns=["line", "number", "time_s", "volume_m3", "a1_kg", "a2_kg", "a3_kg", "a4_kg", "total_kg", "per_m3_kg"])
+    mass = {s: batches[f"{s}_kg"].to_numpy() for s in SPECIES}
+    far = _distances_km(design)
+    bought = _bought_share(run)
+    out = batches[["line", "number", "time_s", "volume_m3"]].copy()
+    out["a1_kg"] = sum(m * bought.get(s, 1.0) * f["materials_kg_t"][s]["value"] / 1000 for s, m in mass.items())
+    rate = f["transport_kg_t_km"]["materials"]["value"] / 1000
+    out["a2_kg"] = sum(m * bought.get(s, 1.0) * far.get(s, 0.0) * rate for s, m in mass.items())
+    grid = energy(run)
+    day = np.floor((out.time_s - 1e-6) / DAY_S)
+    made = out.volume_m3.groupby(day).transform("sum")
+    spent = grid.grid_kwh.groupby(np.floor((grid.time_s - 1e-6) / DAY_S)).sum()
+    out["a3_kg"] = out.volume_m3 / made * day.map(spent).fillna(0.0) * f["grid_kg_kwh"]["value"]
+    out["a4_kg"] = _delivery_kg(run, batches)
+    out["total_kg"] = out[["a1_kg", "a2_kg", "a3_kg", "a4_kg"]].sum(axis=1)
+    out["per_m3_kg"] = out.total_kg / out.volume_m3
+    return out
+
+
+def by_day(run: Run) -> pd.DataFrame:
+    """Sums of the batches of each day, counted from the start of the run, 1 for the first."""
+    rows = by_batch(run)
+    day = (np.floor((rows.time_s - 1e-6) / DAY_S) + 1).astype(int) if len(rows) else rows.time_s
+    out = rows.groupby(day.rename("day"))[["volume_m3", "a1_kg", "a2_kg", "a3_kg", "a4_kg", "total_kg"]].sum().reset_index()
+    out["per_m3_kg"] = out.total_kg / out.volume_m3
+    return out
+
+
+def _distances_km(design: dict[str, Any]) -> dict[str, float]:
+    """Mean distance of each species from its suppliers; water comes by pipe."""
+    found: dict[str, list[float]] = {}
+    for material in design["materials"].values():
+        if material["species"] not in ("water", "slurry_water"):
+            found.setdefault(material["species"], []).append(float(material.get("distance_km", 0.0)))
+    return {s: sum(v) / len(v) for s, v in found.items()}
+
+
+def _bought_share(run: Run) -> dict[str, float]:
+    """Share of sand and stone that was bought rather than won back by the separator."""
+    lots, design = run.df("lots"), run.info["design"]
+    species = lots.material.map(lambda m: design["materials"][m]["species"])
+    total, own = lots.kg.groupby(species).sum(), lots.kg[lots.supplier == "separator"].groupby(species[lots.supplier == "separator"]).sum()
+    return {s: 1.0 - float(own.get(s, 0.0)) / float(kg) for s, kg in total.items() if kg > 0 and s in ("sand", "stone")}
+
+
+def _delivery_kg(run: Run, batches: pd.DataFrame) -> np.ndarray[Any, Any]:
+    """A4 of each batch: its mass over the way to the site by the truck's factor; 0 while the load has not arrived."""
+    f, fleet = factors(), run.info["design"]["fleet"]
+    rate = f["transport_kg_t_km"]["concrete"]["value"]
+    if fleet["energy"] == "battery":
+        rate = f["battery_kwh_t_km"]["value"] * f["grid_kg_kwh"]["value"]
+    out = np.zeros(len(batches))
+    mass_t = sum(batches[f"{s}_kg"] for s in SPECIES).to_numpy() / 1000
+    line, number = batches.line.astype(str).to_numpy(), batches.number.to_numpy()
+    for ticket in run.df("deliveries").dropna(subset=["arrived_s"]).itertuples():
+        km = (ticket.arrived_s - ticket.left_s) / 3600 * fleet["speed_km_h"]
+        mine = (line == ticket.line) & (number >= ticket.batch_from) & (number <= ticket.batch_to)
+        out[mine] = mass_t[mine] * km * rate
+    return out
