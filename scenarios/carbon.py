@@ -43,20 +43,28 @@ def energy(run: Run) -> pd.DataFrame:
 
     The roof follows NREL's PVWatts as pvlib has it, on the global irradiance of the `weather` table (a flat roof).
     """
-    import pvlib
-
     used = run.df("energy").groupby("time_s").kwh.sum()
     weather = run.df("weather").set_index("time_s")
     hours = np.diff(np.concatenate([[0.0], weather.index.to_numpy()])) / 3600
     peak = float((run.info.get("design") or {}).get("solar_kwp", 0.0))
-    cell = weather.air_c + CELL_RISE_C * weather.sun_w_m2 / 1000
-    direct_kw = pvlib.pvsystem.pvwatts_dc(weather.sun_w_m2, cell, peak, GAMMA)
-    made = pvlib.inverter.pvwatts(direct_kw, peak, eta_inv_nom=INVERTER) * hours if peak > 0 else direct_kw * 0.0
+    made = roof_kw(weather, peak) * hours
     out = pd.DataFrame({"demand_kwh": used, "solar_kwh": made}).fillna(0.0)
     out["solar_used_kwh"] = out[["demand_kwh", "solar_kwh"]].min(axis=1)
     out["fed_in_kwh"] = out.solar_kwh - out.solar_used_kwh
     out["grid_kwh"] = out.demand_kwh - out.solar_used_kwh
     return out.reset_index()
+
+
+def roof_kw(weather: pd.DataFrame, peak_kw: float) -> pd.Series[float]:
+    """AC power of the roof in each row of the weather, kW."""
+    if peak_kw <= 0:
+        return weather.sun_w_m2 * 0.0
+    import pvlib  # slow to import, and few plants have a roof of modules
+
+    cell = weather.air_c + CELL_RISE_C * weather.sun_w_m2 / 1000
+    direct_kw = pvlib.pvsystem.pvwatts_dc(weather.sun_w_m2, cell, peak_kw, GAMMA)
+    power: pd.Series[float] = pvlib.inverter.pvwatts(direct_kw, peak_kw, eta_inv_nom=INVERTER)
+    return power
 
 
 def by_batch(run: Run) -> pd.DataFrame:
