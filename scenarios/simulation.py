@@ -138,6 +138,7 @@ class Simulation:
         self.purchasing = Purchasing(self.engine)
         self.fleet = Fleet(self.engine, self._log.poured)
         self.fleet.add(loads(self.scenario, self.design))
+        self.engine.env.process(self.fleet.washout.sweep())
         self.engine.env.process(self.fleet.washout.clean_up(self.scenario.midnight_s))
         if operator:
             ShiftOperator(self.engine)

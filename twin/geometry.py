@@ -17,7 +17,7 @@ HEIGHT_M = {"Silo": 22.0, "Collector": 15.0, "Bins": 3.0, "Belt": 8.0, "Tower": 
 # 2.15, as for volume sources in EPA's ISC guide (recalled).
 # A-weighted octave shape of heavy machinery, dB below its sum, 63 Hz to 8 kHz (engineering choice).
 MACHINE_DB = (-24.0, -15.0, -9.0, -5.5, -5.0, -6.5, -11.0, -18.0)
-GRID, SPREAD_Y, SPREAD_Z = 3, 4.3, 2.15
+GRID, SPREAD_Y, SPREAD_Z = 5, 4.3, 2.15
 
 
 def place_name(name: str) -> str:

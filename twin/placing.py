@@ -117,6 +117,7 @@ def _link_trucks(ledger: LedgerBuilder, design: Design, trucks: list[str]) -> No
     ledger.link(h("Trucks.Dirt"), h("site"))
     if loop.roadway:
         ledger.link(h("Trucks.Dirt"), h(surface_name(loop.roadway)))
+        ledger.link(h(surface_name(loop.roadway)), h("tip"))
     if loop.separator:
         for heap, to in (("Sand", loop.separator.sand_to), ("Stone", loop.separator.stone_to)):
             line, _, key = (to or "").partition(".")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from twin.clock import TICKS_PER_S
-from twin.ledger import WATER, book, move, total_kg
-from twin.placing import basin_name, washout
+from twin.ledger import FINES, WATER, book, move, total_kg
+from twin.placing import basin_name, surface_name, washout
 
 if TYPE_CHECKING:
     from twin.engine import Engine
@@ -18,6 +18,7 @@ WASH_S = 300.0  # a drum (engineering choice)
 PATIENCE_S = 1800.0  # that a truck waits for room in the separator's hopper (engineering choice)
 RESERVE_KG = 1000.0  # left in the basin: below it the mains is taken
 FULL = 85.0  # % of the separator's hopper above which trucks wait
+SWEPT = 0.5  # of the silt, by a wet sweeper (engineering choice)
 DAY_S, CLEANING_S = 86400.0, 22.5 * 3600.0  # mixers and floors are washed at the end of the day
 
 
@@ -55,6 +56,18 @@ class Washout:
             spare = total_kg(ledger, self._basin) - RESERVE_KG
             reused = move(ledger, plant.link(basin_name(self.loop.wash_water), to), min(kg, max(spare, 0.0)))
         book(ledger, plant.link("mains", to), WATER, max(kg - reused, 0.0))
+
+    def sweep(self) -> Generator[simpy.Event, Any, None]:
+        """SimPy process: the sweeper takes half of the road's silt each time; it is carted away."""
+        plant = self.engine.plant
+        times = plant.design.site.dust.sweeping_per_day
+        if not self.loop.roadway or times <= 0:
+            return
+        road = surface_name(self.loop.roadway)
+        holder, away = plant.holder(road), plant.link(road, "tip")
+        while True:
+            yield self.engine.wait(DAY_S / times)
+            book(plant.state.ledger, away, FINES, SWEPT * float(plant.state.ledger.stock[holder, FINES]))
 
     def clean_up(self, starts_s: float) -> Generator[simpy.Event, Any, None]:
         """SimPy process: at the end of each day mixers and floors are washed.

@@ -1,0 +1,157 @@
+"""The reference program of the water loop, through tags only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from control.reference import ReferenceController
+from twin.design.load import load_design
+from twin.plant import Plant
+
+SCAN = 10
+
+
+class Desk:
+    """A process image with the reference program and nobody else: levels are written, commands are read."""
+
+    def __init__(self) -> None:
+        self.design = load_design("hzs180")
+        self.plant = Plant(self.design)
+        self.control = ReferenceController(self.plant.table, {n: m.species for n, m in self.design.materials.items()})
+        self.now = 0
+
+    def show(self, **levels: float) -> None:
+        """Sensors by `Basin_Level`-like names."""
+        for name, value in levels.items():
+            basin, tag = name.split("_")
+            self.put(f"Water.Basin.{basin}.{tag}", value)
+
+    def put(self, tag: str, value: float) -> None:
+        self.plant.image.values[self.plant.table.index(tag)] = value
+
+    def __getitem__(self, tag: str) -> Any:
+        return self.plant.image[tag]
+
+    def scan(self, seconds: float = 0.1) -> None:
+        for _ in range(max(round(seconds * 10), 1)):
+            self.control.scan(self.plant.image.values, self.now)
+            self.now += SCAN
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.show(Rain_Level=50, Clear_Level=50, Slurry_Level=50, Settling1_Level=99)
+    desk.put("Line1.Tank.Water.Level", 95)
+    desk.put("Line1.Tank.Slurry.Level", 90)
+    desk.scan()
+    return desk
+
+
+def test_a_pump_fills_its_target_with_a_dead_band(desk: Desk) -> None:
+    seen = []
+    for level in (91, 89, 91, 93, 94.5, 93, 91, 89):
+        desk.put("Line1.Tank.Water.Level", level)
+        desk.scan()
+        seen.append(desk["Water.Pump.RainToLine1.Run"])
+    assert seen == [False, True, True, True, False, False, False, True]
+
+
+def test_no_pump_runs_dry_or_into_a_full_target(desk: Desk) -> None:
+    desk.put("Line1.Tank.Water.Level", 50)
+    desk.show(Rain_Level=3)
+    desk.scan()
+    assert not desk["Water.Pump.RainToLine1.Run"]
+    desk.show(Rain_Level=50)
+    desk.scan()
+    assert desk["Water.Pump.RainToLine1.Run"]
+    desk.show(Clear_Level=99, Slurry_Level=99)
+    desk.scan()
+    assert not desk["Water.Pump.ClearToSlurry.Run"]
+
+
+def test_operators_may_move_the_levels(desk: Desk) -> None:
+    desk.show(Clear_Level=60)
+    desk.scan()
+    assert not desk["Water.Pump.ClearToSlurry.Run"]
+    desk.put("Water.Pump.ClearToSlurry.DrainAbove", 55)
+    desk.scan()
+    assert desk["Water.Pump.ClearToSlurry.Run"]
+
+
+def test_before_a_storm_draining_begins_earlier(desk: Desk) -> None:
+    desk.show(Clear_Level=60)
+    desk.scan()
+    assert not desk["Water.Pump.ClearToSlurry.Run"]
+    desk.put("Site.Weather.RainForecast", 40)
+    desk.scan()
+    assert desk["Water.Pump.ClearToSlurry.Run"]
+
+
+def test_the_first_flush_goes_to_the_foul_side(desk: Desk) -> None:
+    for rain, foul in ((0, True), (14, True), (16, False), (0, True)):
+        desk.put("Water.Surface.Yard.EventRain", rain)
+        desk.scan()
+        assert desk["Water.Surface.Yard.FirstFlush"] is foul
+
+
+def test_an_agitator_runs_by_the_clock_and_on_while_sludge_lies(desk: Desk) -> None:
+    ran = []
+    for _ in range(2 * 3600 // 10):
+        desk.scan(10)
+        ran.append(desk["Water.Basin.Slurry.AgitatorRun"])
+    assert np.mean(ran) == pytest.approx(1 / 3, abs=0.1)
+    desk.show(Slurry_Sludge=5)
+    desk.scan(1800)
+    assert desk["Water.Basin.Slurry.AgitatorRun"]
+
+
+def test_it_stirs_while_slurry_is_drawn(desk: Desk) -> None:
+    desk.scan(700)
+    desk.put("Line1.Tank.Slurry.Level", 20)
+    desk.scan()
+    assert desk["Water.Pump.SlurryToLine1.Run"] and desk["Water.Basin.Slurry.AgitatorRun"]
+
+
+@pytest.mark.parametrize(("level", "solids", "runs"), [(80, 12, True), (60, 12, False), (80, 5, False)])
+def test_the_press_takes_what_is_too_much_and_thick(desk: Desk, level: float, solids: float, runs: bool) -> None:
+    desk.show(Slurry_Level=level, Slurry_Solids=solids)
+    desk.scan()
+    assert desk["Water.Press.Run"] is runs
+
+
+def test_the_separator_works_its_hopper_off_and_rests(desk: Desk) -> None:
+    desk.put("Water.Separator.FeedLevel", 30)
+    desk.scan()
+    assert desk["Water.Separator.Run"]
+    desk.put("Water.Separator.FeedLevel", 0)
+    desk.scan(60)
+    assert desk["Water.Separator.Run"]
+    desk.scan(120)
+    assert not desk["Water.Separator.Run"]
+
+
+def test_sprays_start_on_dust_or_wind_rest_and_obey_the_hand(desk: Desk) -> None:
+    spray = "Air.Spray.Yard.Run"
+    desk.put("Air.Monitor.East.Pm10", 200)
+    desk.scan(800)
+    ran = []
+    for _ in range(120):
+        desk.scan(10)
+        ran.append(desk[spray])
+    assert 0.2 < np.mean(ran) < 0.5
+    desk.put("Air.Monitor.East.Pm10", 50)
+    desk.scan(1000)
+    assert not desk[spray]
+    desk.put("Site.Weather.Wind", 9)
+    desk.scan(500)
+    assert True in {desk[spray], *[(desk.scan(10), desk[spray])[1] for _ in range(60)]}
+    desk.put("Site.Weather.Rain", 5)
+    desk.scan(500)
+    assert not desk[spray]
+    desk.put("Air.Spray.Yard.ByHand", 1)
+    desk.scan()
+    assert desk[spray]
