@@ -15,7 +15,8 @@ from twin.ledger import OUTSIDE
 from twin.plant import Plant, faults
 
 PLANT = Plant(load_design("hzs180"))
-BEFALL = [(name, m.name, fault) for name, kinds in faults().items() for kind, fault in kinds for m in PLANT.table.of_kind(kind)]
+BEFALL = [(name, m.name, fault) for name, kinds in faults().items() for kind, fault in kinds for m in PLANT.table.of_kind(kind)
+          if f"{m.name}.{fault.tags[0]}" in PLANT.table]  # fmt: skip
 MINUTES = st.integers(0, 59).map(lambda m: f"06:{m:02d}")
 
 orders = st.lists(
