@@ -265,7 +265,8 @@ class Session:
                 continue
             self._wake.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # `wait_for` may swallow a cancellation
+                    await self._wake.wait()
 
     def _turn(self) -> float:
         """Play what is due now; returns the wall time until more is, 0 for at once, and a while when nothing is."""

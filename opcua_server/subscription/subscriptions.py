@@ -11,6 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,10 +105,9 @@ class SubscriptionService:
         while True:
             self._changed.clear()
             wait = self.wake()
-            try:
-                await asyncio.wait_for(self._changed.wait(), None if math.isinf(wait) else wait)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if math.isinf(wait) else wait):  # `wait_for` may swallow a cancellation
+                    await self._changed.wait()
 
     def step(self) -> None:
         """The board has a new snapshot: sample and publish what is due."""

@@ -100,9 +100,10 @@ class Raw:
             Closed: the server has ended it.
         """
         try:
-            head = await asyncio.wait_for(self.reader.readexactly(8), WAIT_S)
-            kind, size = struct.unpack("<4sI", head)
-            body = await asyncio.wait_for(self.reader.readexactly(size - 8), WAIT_S)
+            async with asyncio.timeout(WAIT_S):  # `wait_for` may swallow a cancellation
+                head = await self.reader.readexactly(8)
+                kind, size = struct.unpack("<4sI", head)
+                body = await self.reader.readexactly(size - 8)
         except (asyncio.IncompleteReadError, ConnectionError):
             raise Closed from None
         self.received += size

@@ -33,9 +33,10 @@ class Wire:
     async def frame(self):
         """The next frame: its kind and what follows; the name of a StatusCode for an error, None when the socket is closed."""
         try:
-            head = await asyncio.wait_for(self.reader.readexactly(8), WAIT_S)
-            kind, _, size = struct.unpack("<3scI", head)
-            body = await asyncio.wait_for(self.reader.readexactly(size - 8), WAIT_S)
+            async with asyncio.timeout(WAIT_S):  # `wait_for` may swallow a cancellation
+                head = await self.reader.readexactly(8)
+                kind, _, size = struct.unpack("<3scI", head)
+                body = await self.reader.readexactly(size - 8)
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
         return (kind, body) if kind != b"ERR" else name_of(struct.unpack_from("<I", body)[0])
