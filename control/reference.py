@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from control import air, collectors, dosing, line, stores, water
-from twin.jit import njit
+from twin.jit import at, handle, njit
 from twin.tags import TagTable
 
 
@@ -99,14 +99,15 @@ def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
 
 
 @njit
-def scan(c: Any, io: Any, now: int) -> None:
+def scan(memory: Any, io: Any, now: int) -> None:
     """One scan of all programs.
 
     Args:
-        c: the controller's `Memory`.
+        memory: handle of the controller's `Memory`.
         io: float64 [tag], the process image; actuators and status are written.
         now: simulated time, ticks of 10 ms.
     """
+    c = at(memory, "Memory")
     for k in range(c.lines.shape[0]):
         line.scan(c.lines[k], c, io, now)
     for k in range(c.stores.shape[0]):
@@ -129,7 +130,8 @@ class ReferenceController:
 
     def __init__(self, table: TagTable, species: Mapping[str, str]) -> None:
         self.memory = memory(table, species)
+        self._handle = handle(self.memory)
 
     def scan(self, values: NDArray[np.float64], now: int) -> None:
         """Read sensors and setpoints from the image, write actuators and status."""
-        scan(self.memory, values, now)
+        scan(self._handle, values, now)

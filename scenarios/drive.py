@@ -10,22 +10,29 @@ from scenarios.recorder import observe, watch_weigher
 from twin import plant
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.equipment import aggregate_bin, feeder, weigher
-from twin.jit import njit
+from twin.jit import at, njit
 
 STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks
 
 
 @njit
-def play_ticks(p: Any, log: Any, count: int) -> int:
-    """`scan` fidelity: the physics of one scan in steps of 10 ms, then sensors and observer."""
+def play_ticks(state: Any, log: Any, count: int) -> int:
+    """`scan` fidelity: the physics of one scan in steps of 10 ms, then sensors and observer. Takes handles of `State` and `Log`."""
+    p, seen = at(state, "State"), at(log, "Log")
     for _ in range(count):
         plant.step(p, 1)
     plant.sense(p)
-    return observe(p, log)
+    return observe(p, seen)
 
 
 @njit
-def play_batch(p: Any, c: Any, log: Any, until: int) -> int:
+def play_batch(state: Any, memory: Any, log: Any, until: int) -> int:
+    """`drive_batch` for handles of `State`, `Memory` and `Log`."""
+    return drive_batch(at(state, "State"), at(memory, "Memory"), at(log, "Log"), until)
+
+
+@njit
+def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
     """`batch` fidelity: reference control and physics until a tick, or until somebody outside must look.
 
     The line steps as far as nothing can be decided; within such a step each busy weigher goes on by itself, scan by scan

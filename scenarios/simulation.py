@@ -36,6 +36,7 @@ from twin.equipment.delivery import Purchasing
 from twin.equipment.truck import Fleet, Load
 from twin.errors import BatchtwinError, unknown
 from twin.image import Image
+from twin.jit import handle
 from twin.plant import Plant
 from twin.version import VERSION
 
@@ -131,6 +132,7 @@ class Simulation:
         self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 60 * TICKS_PER_S
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(10.0, row_s), row_s)
         self.plant.state.site["starts_s"] = self.scenario.midnight_s
+        self._handles = handle(self.plant.state), handle(self._memory) if self._memory else None, handle(self._log)
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self._surroundings = Surroundings(self.plant)
         self.engine.env.process(weather.play(self.engine, weather.Weather(self.scenario, self.seed)))
@@ -352,7 +354,8 @@ class Simulation:
 
     def _drive_scan(self, until: int) -> int:
         """Scan by scan until a tick; back early when the observer asks."""
-        state, log, image, controller = self.plant.state, self._log, self.plant.image, self.controller
+        state, image, controller = self.plant.state, self.plant.image, self.controller
+        plant, _, log = self._handles
         period = controller.scan_ticks if controller else 10
         site, io = state.site, state.io
         tick = int(site["tick"][0])
@@ -364,7 +367,7 @@ class Simulation:
                 controller.scan(io, tick)
             self._bad += image.latch()
             count = min(period - tick % period, until - tick)
-            look = play_ticks(state, log, count)
+            look = play_ticks(plant, log, count)
             tick += count
             if look:
                 self._drain(look)
@@ -376,7 +379,7 @@ class Simulation:
             self._latch()
             self._bad += self.plant.image.latch()
             return ACTED
-        look = play_batch(self.plant.state, self._memory, self._log, until)
+        look = play_batch(*self._handles, until)
         self._drain(look)
         return int(look)
 

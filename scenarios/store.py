@@ -23,7 +23,7 @@ from twin.errors import BatchtwinError
 
 FLUSH_S = 3.0  # wall seconds between flushes; what a kill can lose, and a little for the write
 FLUSH_BYTES = 64_000_000
-MANY_PARTS = 24
+MANY_PARTS = 96  # files a table that readers open without delay; merging a year's 30 would cost a sixth of its run
 WHOLE = "whole.parquet"  # a table merged into one file; any parts beside it are its remains
 
 
