@@ -38,6 +38,9 @@ WORDS = {
     # accounts and nodes of the ledger
     "suppliers": Text("suppliers", "供应商"),
     "mains": Text("water mains", "自来水"),
+    "prestressed": Text("prestressed", "预应力"),
+    "reinforced": Text("reinforced", "钢筋混凝土"),
+    "plain": Text("plain", "素混凝土"),
     "rain": Text("rain", "雨水"),
     "site": Text("building sites", "工地"),
     "air": Text("air (dust)", "大气（粉尘）"),

@@ -31,6 +31,7 @@ from twin import faults
 from twin.clock import TICKS_PER_S, ticks
 from twin.design.load import load_design
 from twin.design.schema import Design, Recipe
+from twin.design.water import recycled_materials
 from twin.engine import ACTED, FULL, Engine
 from twin.equipment.delivery import Purchasing
 from twin.equipment.truck import Fleet, Load
@@ -272,6 +273,10 @@ class Simulation:
         for material in recipe.kg_m3:
             if material not in materials:
                 raise unknown("material", material, materials)
+        recycled = set() if recipe.recycled_aggregate else recycled_materials(self.design) & set(recipe.kg_m3)
+        if recycled:
+            problem = f"{recipe.grade} takes no recycled aggregate, but the separator's goes into the box of {', '.join(sorted(recycled))}"
+            raise BatchtwinError("E401", problem=problem, mend="allow it, or use another material")
         act = partial(self.fleet.learn, recipe)
         self._wish(Command("load_recipe", recipe.grade, recipe.strength_mpa, "", {"recipe": recipe.model_dump()}, act))
         self.fleet.grades.add(recipe.grade)

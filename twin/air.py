@@ -59,8 +59,9 @@ def sense(p: Any) -> None:
     """What the stations send."""
     reference = np.inf
     for k in range(p.monitors.shape[0]):
-        if p.monitors[k].outage < 0.5:
+        if p.monitors[k].instrument > 0 and p.monitors[k].outage < 0.5:
             reference = min(reference, p.monitors[k].hour_mean[0])
     night = monitor.is_night(p)
     for k in range(p.monitors.shape[0]):
-        monitor.sense(p.monitors[k], p, reference, night)
+        if p.monitors[k].instrument > 0:
+            monitor.sense(p.monitors[k], p, reference, night)

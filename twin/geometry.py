@@ -79,8 +79,10 @@ def sound(motors: list[Motor], plan: SitePlan) -> NDArray[np.float64]:
         at.append((*place.at, max(min(place.height_m, 4.0), 0.5)))
         power.append(10 ** (0.1 * level) if level > 0 else 0.0)
     spectra = np.tile(np.array(MACHINE_DB), (len(at), 1))
-    gains = noise.gains(np.array(at), spectra, receptors(plan), layout)
-    return np.asarray(gains * np.array(power))
+    heard = receptors(plan)
+    gains = noise.gains(np.array(at), spectra, heard, layout)
+    calm_db = [[noise.meteorological_db(plan.c0_db, float(np.hypot(*(r[:2] - s[:2]))), s[2], r[2]) for s in np.array(at)] for r in heard]
+    return np.asarray(gains * np.array(power) / 10 ** (0.1 * np.array(calm_db)))
 
 
 def around(site: Site, plan: SitePlan) -> dict[str, NDArray[Any]]:

@@ -85,8 +85,7 @@ def handle(arrays: Any) -> NDArray[np.int64]:
     return np.array(numbers, np.int64)
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[misc]
-def at(_: Any, words: Any, kind: Any) -> Any:
+def _at(_: Any, words: Any, kind: Any) -> Any:
     """In a kernel: the tuple of arrays behind a handle; `kind` is the literal name of its class."""
     tuple_type = _KINDS[kind.literal_value]
 
@@ -98,7 +97,7 @@ def at(_: Any, words: Any, kind: Any) -> Any:
             return builder.load(cgutils.gep_inbounds(builder, numbers, next(place)))
 
         def view(kind: Any) -> Any:
-            if isinstance(kind, types.BaseTuple):
+            if isinstance(kind, types.NamedTuple):
                 return context.make_tuple(builder, kind, [view(k) for k in kind])
             array = make_array(kind)(context, builder)
             data = builder.inttoptr(word(), array.data.type)
@@ -113,3 +112,6 @@ def at(_: Any, words: Any, kind: Any) -> Any:
         return view(tuple_type)
 
     return tuple_type(words, kind), generate
+
+
+at: Any = intrinsic(prefer_literal=True)(_at)

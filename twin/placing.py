@@ -41,6 +41,8 @@ def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
         spray.build(site, f"Air.Spray.{key}", y, basin_name(y.source) if y.source else None, roadway)
     for row, (key, m) in enumerate(design.site.monitors.items()):
         monitor.build(site, f"Air.Monitor.{key}", m, row, design.site.zone, design.site.protected)
+    for row, key in enumerate(design.site.neighbours, len(design.site.monitors)):
+        monitor.build_neighbour(site, f"Air.Neighbour.{key}", row)
     for name in design.lines:
         _place_dust(site, design, name)
 

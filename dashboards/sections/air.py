@@ -10,7 +10,7 @@ from dashboards import charts
 from dashboards.facts import BUCKETS, Facts
 from dashboards.pieces import Chart, Figures, Note, Section, Table, Text, flag, heads, num, same
 from twin.design.schema import Design
-from twin.equipment.monitor import DAY_BEGINS_H, NIGHT_BEGINS_H, NOISE_LIMIT, PM10_WARN, TSP_DIFF
+from twin.equipment.monitor import DAY_BEGINS_H, NIGHT_BEGINS_H, NIGHT_PEAK_DB, NOISE_LIMIT, PM10_WARN, TSP_DIFF
 from twin.geometry import plume
 from twin.kernels import dispersion
 
@@ -80,6 +80,12 @@ def figures(facts: Facts, tsp_limit: float, noise: tuple[float, float]) -> Figur
         if row:
             items.append((title, flag(f"{num(row['l'], 1)} dB(A)", row["l"] > limit),
                           Text("LAeq, {s}; limit {m}", "LAeq，{s}；限值 {m}").put(s=row["station"], m=num(limit))))  # fmt: skip
+    if loud["night"]:
+        peak = facts.one(
+            f"SELECT station, max(lmax_db) AS l FROM boundary WHERE {night(facts.ms('time_s'))} GROUP BY station ORDER BY l DESC LIMIT 1"
+        )
+        items.append((Text("Loudest minute at night", "夜间最大分钟声级"), flag(f"{num(peak['l'], 1)} dB(A)", peak["l"] > noise[1] + NIGHT_PEAK_DB),
+                      Text("{s}; at most {m}", "{s}；限值 {m}").put(s=peak["station"], m=num(noise[1] + NIGHT_PEAK_DB))))  # fmt: skip
     return Figures(items)
 
 

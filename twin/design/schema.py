@@ -9,7 +9,7 @@ from pydantic import Field
 
 from twin.design.site import SitePlan
 from twin.design.site import mistakes as site_mistakes
-from twin.design.water import WaterLoop
+from twin.design.water import WaterLoop, recycled_materials
 from twin.design.water import mistakes as water_mistakes
 from twin.equipment.aggregate_bin import AggregateBin
 from twin.equipment.conveyor import Belt
@@ -80,6 +80,8 @@ class Recipe(Part):
     slump_mm: float = Field(gt=0, le=260)
     mix_time_s: float = figure(30.0, "s", "GB/T 14902-2012 7.4, least after the last charge", recalled=True, ge=10, le=600)
     kg_m3: dict[str, float] = Field(min_length=3)
+    use: Literal["prestressed", "reinforced", "plain"] = Field("reinforced", description="what the water must be good for, JGJ 63")
+    recycled_aggregate: bool = Field(True, description="may it hold sand or stone that the separator won back?")
     slurry_max_kg_m3: float | None = Field(
         None, ge=0, le=300, description="most slurry water; by strength class when left out, none where kg_m3 names none"
     )
@@ -220,7 +222,11 @@ def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake
         yield (*at, "kg_m3"), f"{recipe.grade} is heavier than the mixer takes ({total:.0f} kg/m³)", f"give at most {MIXER_KG_M3:.0f} kg/m³"
     elif not 1800 <= total <= 2700:
         yield (*at, "kg_m3"), f"{recipe.grade} adds up to {total:.0f} kg/m³", "ordinary concrete is 1800–2700 kg/m³"
+    recycled = set() if recipe.recycled_aggregate else recycled_materials(design)
     for material, kg in recipe.kg_m3.items():
+        if kg > 0 and material in recycled:
+            where = f"{recipe.grade} takes no recycled aggregate, but the separator's goes into the box of {material}"
+            yield (*at, "kg_m3", material), where, "send it to a box that this recipe does not use, or to none"
         if material not in design.materials:
             yield (*at, "kg_m3", material), f"no material '{material}'", "name one that stands under materials"
         if kg < 0:

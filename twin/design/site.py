@@ -76,7 +76,10 @@ class SitePlan(Part):
     protected: bool = Field(False, description="whether the stricter boundary limits of JGJ/T 328 hold")
     ambient: Ambient = Field(default_factory=Ambient)
     monitors: dict[str, Monitor] = Field(default_factory=lambda: dict(MONITORS))
-    neighbours: dict[str, Monitor] = Field(default_factory=dict, description="receptors without an instrument")
+    neighbours: dict[str, Monitor] = Field(
+        default_factory=dict, description="houses around: what reaches them is recorded, but there is no instrument"
+    )
+    c0_db: float = figure(0.0, "dB", "C0 of ISO 9613-2 clause 8, local statistics of wind; 0 judges every hour as downwind", ge=0, le=5)
     sprays: dict[str, Spray] = Field(default_factory=dict)
     dust: DustControl = Field(default_factory=DustControl)
     sound_db: dict[str, float] = Field(default_factory=lambda: dict(SOUND_DB), description="sound power by kind of machine, LwA in dB(A)")

@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 DISCHARGE = "discharge"
 
 
+class WaterQuality(Part):
+    """What a laboratory found dissolved in a water."""
+
+    ph: float = Field(ge=0, le=14)
+    soluble_mg_l: float = Field(ge=0, le=100000)
+    cl_mg_l: float = Field(ge=0, le=50000)
+    so4_mg_l: float = Field(ge=0, le=50000)
+    alkali_mg_l: float = Field(ge=0, le=50000, description="as Na2O equivalent")
+
+
+MAINS = WaterQuality(ph=7.6, soluble_mg_l=250.0, cl_mg_l=20.0, so4_mg_l=40.0, alkali_mg_l=20.0)
+SLURRY = WaterQuality(ph=12.4, soluble_mg_l=2500.0, cl_mg_l=150.0, so4_mg_l=300.0, alkali_mg_l=900.0)
+
+
 class WaterLoop(Part):
     """Where water comes from, where it goes, and what is done so that none of it leaves the site.
 
@@ -37,6 +51,8 @@ class WaterLoop(Part):
     wash_water: str | None = Field(None, description="basin for washing drums, mixers and floors; mains when it is empty or not given")
     floor_drain: str = Field(DISCHARGE, description="basin for the water of floors")
     floor_wash_kg: float = figure(1500.0, "kg", "floors of one line at the end of a day; engineering choice", recalled=True, ge=0, le=50000)
+    mains_quality: WaterQuality = Field(MAINS, description="engineering choice, unverified: give your laboratory's")
+    slurry_quality: WaterQuality = Field(SLURRY, description="settled slurry water; engineering choice, unverified: give your laboratory's")
     mixer_wash_kg: float = figure(700.0, "kg", "one line's mixer at the end of a day; engineering choice", recalled=True, ge=0, le=20000)
 
 
@@ -94,3 +110,14 @@ def mistakes(design: Design) -> Iterator[Mistake]:
     yield from basin(("floor_drain",), loop.floor_drain, out=True)
     if loop.roadway is not None and loop.roadway not in loop.surfaces:
         yield ("water", "roadway"), f"no surface '{loop.roadway}'", "name one that stands under surfaces"
+
+
+def recycled_materials(design: Design) -> set[str]:
+    """Materials of the bins that the separator's sand and stone go back to."""
+    ways = [design.water.separator.sand_to, design.water.separator.stone_to] if design.water.separator else []
+    found = set()
+    for way in ways:
+        line, _, key = (way or "").partition(".")
+        if line in design.lines and key in design.lines[line].bins:
+            found.add(design.lines[line].bins[key].material)
+    return found
