@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from batchtwin import show
-from scenarios.schema import load_scenario, seconds
+from scenarios.durations import seconds
+from scenarios.schema import load_scenario
 from scenarios.simulation import Simulation
 from twin.errors import BatchtwinError
 

@@ -31,6 +31,7 @@ BATCH = np.dtype(
 
 ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
 
+WETS = 64  # batches whose beginning is remembered, more than any load has
 SPARE = 512  # rows that one step of the line may add
 
 N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED, IN_ROW_SLOW, NEXT_SLOW, SAMPLED_SLOW = range(11)
@@ -41,8 +42,8 @@ class Log(NamedTuple):
 
     Attributes:
         counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
-        period: int64 [4], ticks between samples, between rows of the tags table, and between samples of the slow
-            surroundings; number of the first tag of those.
+        period: int64 [5], ticks between samples, between rows of the tags table, and between samples of the slow
+            surroundings; number of the first tag of those, and of the first tag that is not recorded.
         rows, low, high: float64 [row, tag], mean over time, least and greatest value of the samples of a row; a row
             ends at the first sample after its time, so a long idle spell is one row.
         row_tick: int64 [row], end of each row.
@@ -53,6 +54,7 @@ class Log(NamedTuple):
         drawn_kg: what had left each feeder's source at its last record.
         open_door: whether each mixer's door has opened since its last batch.
         poured: batches discharged by each mixer.
+        wet: int64 [mixer, WETS], tick at which water met the cement of its last batches, by number of the batch.
     """
 
     counts: NDArray[np.int64]
@@ -73,6 +75,7 @@ class Log(NamedTuple):
     drawn_kg: NDArray[np.float64]
     open_door: NDArray[np.float64]
     poured: NDArray[np.int64]
+    wet: NDArray[np.int64]
 
 
 def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Log:
@@ -84,19 +87,23 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
     """
     table, state = plant.table, plant.state
     watched = [table.index(f"{e.name}.{t}") for e in table.of_kind("bay") for t in ("Accepted", "Done")]
+    watched.append(table.index("Dispatch.Number"))
     alarms = [i for i, t in enumerate(table) if t.alarm]
     n = len(table)
     counts = np.zeros(11, np.int64)
     many = row_s > sample_s
     slow = next((e.first for e in table.equipment if e.kind == "weather_station"), n)
-    period = np.array([max(round(sample_s * TICKS_PER_S), 1), max(round(row_s * TICKS_PER_S), 1), int(state.site["water_ticks"][0]), slow])
+    end = next((e.first for e in table.equipment if e.kind == "dispatch_desk"), n) if many else n  # a year has its tickets instead
+    period = np.array(
+        [max(round(sample_s * TICKS_PER_S), 1), max(round(row_s * TICKS_PER_S), 1), int(state.site["water_ticks"][0]), slow, end]
+    )
     counts[NEXT_SAMPLE], counts[NEXT_ROW], counts[NEXT_SLOW] = period[0], period[1], period[2]
     return Log(
         counts, period, np.zeros(4096, WEIGHING), np.zeros(512, BATCH), np.zeros(1024, ALARM),
         np.zeros((rows, n)), np.zeros((rows if many else 1, n)), np.zeros((rows if many else 1, n)), np.zeros(rows, np.int64),
         np.array(watched, np.int64), np.array(alarms, np.int64), plant.image.values[watched + alarms].copy(), np.zeros(len(state.weighers)), np.zeros(len(state.weighers)),
         np.zeros(len(state.weighers)), np.array([state.ledger.gone[f["source"]] for f in state.feeders]), np.zeros(len(state.mixers)),
-        np.zeros(len(state.mixers), np.int64),
+        np.zeros(len(state.mixers), np.int64), np.zeros((len(state.mixers), WETS), np.int64),
     )  # fmt: skip
 
 
@@ -189,6 +196,7 @@ def watch_mixer(p: Any, log: Any, k: int, tick: int) -> None:
         return
     log.open_door[k] = 1.0
     log.poured[k] += 1
+    log.wet[k, log.poured[k] % WETS] = tick - round(m.age_s * TICKS_PER_S)
     row = log.batches[log.counts[N_BATCHES]]
     log.counts[N_BATCHES] += 1
     kg = p.ledger.stock[m.holder]
@@ -212,7 +220,7 @@ def sample(p: Any, log: Any, tick: int) -> None:
     c[SAMPLED] = tick
     c[NEXT_SAMPLE] = (tick // log.period[0] + 1) * log.period[0]
     if ends or tick >= c[NEXT_SLOW]:
-        gather(p.io, log, first, p.io.shape[0], float(tick - c[SAMPLED_SLOW]), c[IN_ROW_SLOW] == 0)
+        gather(p.io, log, first, log.period[4], float(tick - c[SAMPLED_SLOW]), c[IN_ROW_SLOW] == 0)
         c[IN_ROW_SLOW] += tick - c[SAMPLED_SLOW]
         c[SAMPLED_SLOW] = tick
         c[NEXT_SLOW] = (tick // log.period[2] + 1) * log.period[2]
@@ -246,7 +254,7 @@ def end_row(log: Any, tick: int) -> None:
     """Turn the sums of a row into means."""
     c, first = log.counts, log.period[3]
     r = c[N_ROWS]
-    for i in range(log.rows.shape[1]):
+    for i in range(log.period[4]):
         n = c[IN_ROW] if i < first else c[IN_ROW_SLOW]
         if n > 0:
             log.rows[r, i] /= n

@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from scenarios import climate
+from scenarios.durations import Duration
+from scenarios.order_file import Fits, read_orders
+from scenarios.orders import Demand, Order
 from twin.clock import TICKS_PER_S
 from twin.design.load import find, load_design, parse, read_yaml
 from twin.design.schema import Design, Mistake, Title
 from twin.equipment.part import Part, figure
-from twin.equipment.truck import Load
 from twin.errors import BadInput, BatchtwinError, nearest
+from twin.roadmap import Map
 
-UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def seconds(text: object) -> float:
-    """A duration such as `90s`, `10min`, `1.5h`, `365d`, or a time of day `07:30` since midnight, in seconds.
-
-    Example:
-        >>> seconds("1.5h"), seconds("07:30")
-        (5400.0, 27000.0)
-    """
-    if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return float(text)
-    word = str(text).strip()
-    if ":" in word:
-        hours, _, minutes = word.partition(":")
-        if hours.isdigit() and minutes.isdigit() and int(minutes) < 60:
-            return int(hours) * 3600.0 + int(minutes) * 60.0
-    for unit in sorted(UNITS, key=len, reverse=True):
-        number = word.removesuffix(unit).strip()
-        if word.endswith(unit) and number.replace(".", "", 1).isdigit():
-            return float(number) * UNITS[unit]
-    raise ValueError("not a time; write 90s, 10min, 1.5h, 2d or a time of day such as 07:30")
-
-
-Duration = Annotated[float, BeforeValidator(seconds)]
-
-
-class Order(Part):
-    """Concrete for one site. Times of day count from midnight of the first day."""
-
-    site: str
-    grade: str
-    volume_m3: float = Field(gt=0, le=100000)
-    start: Duration
-    every: Duration = Field(0.0, ge=0, description="interval between loads; 0 for as fast as trucks come")
-    drive: Duration = figure(1500.0, "s", "one way, mean; engineering choice", recalled=True, ge=60, le=20000)
-    pour: Duration = figure(900.0, "s", "mean; engineering choice", recalled=True, ge=60, le=20000)
-
-
-class Demand(Part):
-    """Orders drawn at random up to a daily volume, for weeks and years.
-
-    Working days run from `opens` to `closes`; the volume of a day varies with the season, Sundays and chance.
-    """
-
-    annual_m3: float = Field(gt=0, le=5_000_000)
-    opens: Duration = 6 * 3600.0
-    closes: Duration = 22 * 3600.0
-    grades: dict[str, float] = Field(min_length=1, description="share of each grade")
-    sunday_share: float = figure(0.6, "-", "engineering choice", recalled=True, ge=0, le=1)
-    season: float = figure(0.2, "-", "swing about the mean, least at the turn of the year; engineering choice", recalled=True, ge=0, le=0.9)
-    scatter: float = figure(0.15, "-", "day to day; engineering choice", recalled=True, ge=0, le=1)
-    drive: Duration = figure(1500.0, "s", "one way, mean; engineering choice", recalled=True, ge=60, le=20000)
-    pour: Duration = figure(900.0, "s", "mean; engineering choice", recalled=True, ge=60, le=20000)
+Dispatch = Literal["nearest", "deadline", "jit", "none"]
 
 
 class Rain(Part):
@@ -127,7 +76,9 @@ class Scenario(Part):
     fidelity: Literal["scan", "batch"] = "scan"
     record_s: float = Field(0.0, ge=0, le=3600, description="interval of the tags table; 0 takes 1 s in scan and 60 s in batch")
     orders: list[Order] = Field(default_factory=list)
+    orders_file: Path | None = Field(None, description="orders as CSV, beside the scenario's file")
     demand: Demand | None = None
+    dispatch: Dispatch = Field("jit", description="rule that sends trucks; none leaves it to whoever writes the desk's tags")
     weather: Weather = Weather()
     faults: list[FaultPlan] = Field(default_factory=list)
     deliveries: list[Delivery] = Field(default_factory=list)
@@ -142,23 +93,53 @@ class Scenario(Part):
         return round((time_s - self.midnight_s) * TICKS_PER_S)
 
 
+def fitting(scenario: Scenario, design: Design) -> Fits:
+    """What is wrong with an order for this plant and this scenario: a function from an order to field, problem and mend, or None."""
+    grades, roads = (
+        [r.grade for r in design.recipes],
+        Map(design.district) if any(o.at is not None for o in scenario.orders) or scenario.orders_file else None,
+    )
+    end, rated = scenario.midnight_s + scenario.lasts, sum(line.rated_m3_h for line in design.lines.values())
+
+    def fits(order: Order) -> tuple[str, str, str] | None:
+        if order.grade not in grades:
+            return "grade", f"{design.name} has no recipe {order.grade}{nearest(order.grade, grades)}", f"choose {', '.join(grades)}"
+        if order.start < scenario.midnight_s:
+            return "start", "lies in the past", f"the scenario starts at {scenario.starts:%H:%M}; give a later time"
+        if order.start >= end:
+            return "start", "lies after the end", "give an earlier time or let the scenario last longer"
+        asked = design.fleet.capacity_m3 / order.every * 3600 if order.every else 0.0
+        if asked > rated and order.volume_m3 > design.fleet.capacity_m3:
+            return (
+                "every",
+                f"asks for {asked:.0f} m³/h, the plant makes {rated:.0f}",
+                f"give {design.fleet.capacity_m3 / rated * 3600:.0f}s or more",
+            )
+        if order.at is not None and roads is not None:
+            try:
+                roads.place(order.at)
+            except BatchtwinError as error:
+                return "at", *_parts(error)
+        return None
+
+    return fits
+
+
+def _parts(error: BatchtwinError) -> tuple[str, str]:
+    """Problem and mend of an error."""
+    return str(error.fields.get("problem", error)), str(error.fields.get("mend", "see 'batchtwin show'"))
+
+
 def mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
     """What fits the schema and is still wrong for this design."""
     grades = [r.grade for r in design.recipes]
-    end = scenario.midnight_s + scenario.lasts
-    if not scenario.orders and scenario.demand is None:
+    if not scenario.orders and scenario.demand is None and scenario.orders_file is None:
         yield ("orders",), "nothing is ordered", "add orders or demand"
+    fits = fitting(scenario, design)
     for i, order in enumerate(scenario.orders):
-        if order.grade not in grades:
-            yield (
-                ("orders", i, "grade"),
-                f"{design.name} has no recipe {order.grade}{nearest(order.grade, grades)}",
-                f"choose {', '.join(grades)}",
-            )
-        if order.start < scenario.midnight_s:
-            yield ("orders", i, "start"), "lies in the past", f"the scenario starts at {scenario.starts:%H:%M}; give a later time"
-        elif order.start >= end:
-            yield ("orders", i, "start"), "lies after the end", "give an earlier time or let the scenario last longer"
+        wrong = fits(order)
+        if wrong:
+            yield ("orders", i, wrong[0]), *wrong[1:]
     for grade in scenario.demand.grades if scenario.demand else ():
         if grade not in grades:
             yield ("demand", "grades", grade), f"{design.name} has no recipe {grade}{nearest(grade, grades)}", f"choose {', '.join(grades)}"
@@ -216,45 +197,6 @@ def check(scenario: Scenario, design: Design) -> None:
         raise BadInput([BatchtwinError("E101", where=".".join(map(str, place)), problem=p, mend=m) for place, p, m in found])
 
 
-def loads(scenario: Scenario, design: Design) -> list[Load]:
-    """All truckloads of the scenario, by the time they are due."""
-    capacity = design.fleet.capacity_m3
-    out: list[Load] = []
-    for order in scenario.orders:
-        count = int(np.ceil(order.volume_m3 / capacity - 1e-9))
-        for k in range(count):
-            volume = min(capacity, order.volume_m3 - k * capacity)
-            out.append(Load(order.site, order.grade, volume, scenario.tick(order.start + k * order.every), order.drive, order.pour))
-    if scenario.demand:
-        out += _random_loads(scenario, scenario.demand, capacity)
-    return sorted(out, key=lambda load: load.due_tick)
-
-
-def _random_loads(scenario: Scenario, demand: Demand, capacity: float) -> list[Load]:
-    """Loads of each day, spread evenly over its hours with chance, summing up to the annual volume on average."""
-    rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([scenario.seed, 3])))
-    days = int(np.ceil((scenario.midnight_s + scenario.lasts) / 86400))
-    first: date = scenario.starts.date()
-    grades, shares = list(demand.grades), np.array(list(demand.grades.values()), dtype=float)
-    weights = []
-    for d in range(days):
-        day = first + timedelta(days=d)
-        season = 1 - demand.season * np.cos(2 * np.pi * (day.timetuple().tm_yday - 15) / 365.25)
-        weights.append(season * (demand.sunday_share if day.weekday() == 6 else 1.0) * max(1 + demand.scatter * rng.standard_normal(), 0.2))
-    mean = (6 + demand.sunday_share) / 7
-    out: list[Load] = []
-    for d, weight in enumerate(weights):
-        count = round(demand.annual_m3 / 365.25 / mean * weight / capacity)
-        at = np.sort(rng.uniform(demand.opens, demand.closes, count)) + d * 86400
-        kinds = rng.choice(len(grades), count, p=shares / shares.sum())
-        drives = demand.drive * rng.uniform(0.5, 1.5, count)
-        out += [
-            Load(f"day {d + 1}", grades[g], capacity, scenario.tick(float(t)), float(s), demand.pour)
-            for t, g, s in zip(at, kinds, drives, strict=True)
-        ]
-    return [load for load in out if 0 <= load.due_tick < scenario.lasts * TICKS_PER_S]
-
-
 def load_scenario(name: str | Path, design: str | Path | Design | None = None) -> tuple[Scenario, Design]:
     """Read a scenario, packaged (`working-day`) or from a YAML file, and the design it is played on.
 
@@ -278,4 +220,7 @@ def load_scenario(name: str | Path, design: str | Path | Design | None = None) -
         design = own if own.suffix in (".yaml", ".yml") and own.exists() else scenario.design
     plan = design if isinstance(design, Design) else load_design(design)
     parse(path, "scenario", Scenario, data, node, lambda s: [*mistakes(s, plan), *fault_mistakes(s, plan)])
+    if scenario.orders_file is not None:
+        listed = read_orders(path.parent / scenario.orders_file, scenario.starts, fitting(scenario, plan))
+        scenario = scenario.model_copy(update={"orders": [*scenario.orders, *listed], "orders_file": None})
     return scenario, plan

@@ -19,12 +19,15 @@ import pyarrow as pa
 import simpy
 from numpy.typing import NDArray
 
+from control.dispatch.rules import DISPATCH_TICKS, RuleDispatcher
 from control.reference import ReferenceController
 from scenarios import tables, weather
+from scenarios.booking import book_all, job
 from scenarios.drive import play_batch, play_ticks
 from scenarios.operator import ShiftOperator
+from scenarios.orders import Order
 from scenarios.recorder import log_for
-from scenarios.schema import Scenario, check, load_scenario, loads
+from scenarios.schema import Dispatch, Scenario, check, load_scenario
 from scenarios.store import RunWriter
 from scenarios.surroundings import Surroundings
 from twin import faults
@@ -34,8 +37,8 @@ from twin.design.schema import Design, Recipe
 from twin.design.water import recycled_materials
 from twin.engine import ACTED, FULL, Engine
 from twin.equipment.delivery import Purchasing
-from twin.equipment.truck import Fleet, Load
 from twin.errors import BatchtwinError, unknown
+from twin.fleet import Fleet
 from twin.image import Image
 from twin.jit import handle
 from twin.plant import Plant
@@ -44,6 +47,13 @@ from twin.version import VERSION
 LEDGER_S = {"scan": 60, "batch": 3600}  # interval of the ledger table
 MOST_WISHES = 20_000  # that wait for the next scan
 MOST_NOTES = 10_000  # events in hand before they become rows
+
+
+class Dispatcher(Protocol):
+    """What the simulation asks of a dispatcher."""
+
+    def scan(self, values: NDArray[np.float64], now: int) -> int:
+        """Read the image and write one decision at most; returns the tick at which to look again if nothing changes."""
 
 
 class Controller(Protocol):
@@ -81,6 +91,8 @@ class Simulation:
         controller: the reference controller by default; any object with `scan_ticks` and `scan`. None leaves the
             actuators to whoever writes them.
         operator: whether a simulated operator starts the line and answers alarms.
+        dispatch: rule that sends the trucks (`nearest`, `deadline`, `jit`), any object with `scan`, or `none` for whoever
+            writes the desk's tags; the scenario's when left out.
 
     Raises:
         BatchtwinError: wrong input; nothing has been written then.
@@ -94,7 +106,8 @@ class Simulation:
 
     def __init__(self, scenario: str | Path | Scenario, design: str | Path | Design | None = None, *, seed: int | None = None,
                  fidelity: Literal["scan", "batch"] | None = None, until_s: float | None = None, out: str | Path | None = None,
-                 controller: Controller | Literal["reference"] | None = "reference", operator: bool = True) -> None:  # fmt: skip
+                 controller: Controller | Literal["reference"] | None = "reference", operator: bool = True,
+                 dispatch: Dispatcher | Dispatch | None = None) -> None:  # fmt: skip
         if isinstance(scenario, Scenario):
             self.scenario = scenario
             self.design = design if isinstance(design, Design) else load_design(design or scenario.design)
@@ -115,6 +128,7 @@ class Simulation:
         self._commands: list[tuple[int, str, str]] = []
         self._wishes: deque[Command] = deque()
         self.engine = Engine(self.plant, self.seed, self._note)
+        self._dispatch = self._dispatcher(dispatch)
         self._compose(controller, operator)
         self.writer = RunWriter(Path(out), self._info()) if out is not None else None
         self._began = time.monotonic()
@@ -136,11 +150,14 @@ class Simulation:
         self._handles = handle(self.plant.state), handle(self._memory) if self._memory else None, handle(self._log)
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self._surroundings = Surroundings(self.plant)
-        self.engine.env.process(weather.play(self.engine, weather.Weather(self.scenario, self.seed)))
+        sky = weather.Weather(self.scenario, self.seed)
+        self.engine.env.process(weather.play(self.engine, sky))
         self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
-        self.fleet = Fleet(self.engine, self._log.poured)
-        self.fleet.add(loads(self.scenario, self.design))
+        self.fleet = Fleet(self.engine, self._log.poured, self._log.wet, self.scenario.midnight_s, self.scenario.starts.weekday())
+        if self.fidelity == "batch" and self._dispatch:
+            self.fleet.consult = partial(self._dispatch.scan, self.plant.state.io)
+        book_all(self.engine, self.fleet.book, self.scenario, sky)
         self.engine.env.process(self.fleet.washout.sweep())
         self.engine.env.process(self.fleet.washout.clean_up(self.scenario.midnight_s))
         if operator:
@@ -151,6 +168,12 @@ class Simulation:
             self.engine.at(self.scenario.tick(plan.at), partial(faults.inject, self.engine, injected))
         for extra in self.scenario.deliveries:
             self.engine.at(self.scenario.tick(extra.at), partial(self.purchasing.arrive, extra.store))
+
+    def _dispatcher(self, wished: Dispatcher | Dispatch | None) -> Dispatcher | None:
+        rule = self.scenario.dispatch if wished is None else wished
+        if not isinstance(rule, str):
+            return rule
+        return None if rule == "none" else RuleDispatcher(self.plant.table, rule)
 
     def _info(self) -> dict[str, Any]:
         return {"version": VERSION, "scenario": self.scenario.model_dump(mode="json"), "design": self.design.model_dump(mode="json"),
@@ -254,14 +277,15 @@ class Simulation:
             if not 0 < value <= high:
                 raise BatchtwinError("E401", problem=f"{what} {value:g} is out of range", mend=f"give more than 0 and at most {high:g}")
         capacity = self.design.fleet.capacity_m3
-        parts = [min(capacity, volume_m3 - k * capacity) for k in range(math.ceil(volume_m3 / capacity - 1e-9))]
 
         def act() -> None:
-            self.fleet.add([Load(site, grade, part, self.tick, drive_s, pour_s) for part in parts])
+            now_s = self.scenario.midnight_s + self.tick / TICKS_PER_S
+            order = Order(site=site, grade=grade, volume_m3=volume_m3, start=now_s, drive=max(drive_s, 60.0), pour=max(pour_s, 60.0))
+            self.fleet.book.add([job(order, self.scenario, self.design, self.plant.map)])
 
         detail = {"grade": grade, "volume_m3": volume_m3, "site": site, "drive_s": drive_s, "pour_s": pour_s}
         self._wish(Command("place_order", site, volume_m3, grade, detail, act))
-        return len(parts)
+        return math.ceil(volume_m3 / capacity - 1e-9)
 
     def load_recipe(self, recipe: Recipe) -> None:
         """Bring a recipe that orders may name from now on; one of the same grade is replaced for loads posted later.
@@ -359,7 +383,7 @@ class Simulation:
 
     def _drive_scan(self, until: int) -> int:
         """Scan by scan until a tick; back early when the observer asks."""
-        state, image, controller = self.plant.state, self.plant.image, self.controller
+        state, image, controller, dispatch = self.plant.state, self.plant.image, self.controller, self._dispatch
         plant, _, log = self._handles
         period = controller.scan_ticks if controller else 10
         site, io = state.site, state.io
@@ -370,6 +394,8 @@ class Simulation:
                 return ACTED
             if controller and tick % period == 0:
                 controller.scan(io, tick)
+            if dispatch and tick % DISPATCH_TICKS == 0:
+                dispatch.scan(io, tick)
             self._bad += image.latch()
             count = min(period - tick % period, until - tick)
             look = play_ticks(plant, log, count)
@@ -424,6 +450,9 @@ class Simulation:
         self.purchasing.lots.clear()
         finished = self.fleet.finished(everything=self._closed is not None)
         new["deliveries"] = tables.rows(tables.TICKET, finished)
+        for name, schema in tables.LEDGERS.items():
+            new[name] = tables.rows(schema, self.fleet.rows[name])
+            self.fleet.rows[name].clear()
         if self.writer:
             for name, rows in new.items():
                 self.writer.append(name, rows)

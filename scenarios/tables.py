@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log, sample
 from twin.clock import TICKS_PER_S
 from twin.equipment.weigher import DISPOSITIONS
+from twin.tickets import FIELDS
 from twin.jit import njit
 from twin.kernels.random import normal
 from twin.kernels.strength import WITHIN_TEST_COV, jgj55_binder_strength_mpa, jgj55_strength_mpa, strength_mpa
@@ -53,7 +54,10 @@ class Tables:
         self.sources = [machines[f].source for f in self.feeders]
         self.tolerance = np.array([TOLERANCE[design.materials[m].species] for m in self.materials])
         self.weighings = self.out_of_tolerance = 0
-        self.recorded = [i for i, t in enumerate(plant.table) if t.direction != "parameter" and ".Recipe." not in t.name]
+        end = plant.table.machine("Dispatch").first if many else len(plant.table)  # of trucks and orders a long run keeps the tickets only
+        self.recorded = [
+            i for i, t in enumerate(plant.table) if i < end and t.kept and t.direction != "parameter" and ".Recipe." not in t.name
+        ]
         tags = plant.table.tags
         self.ranged = [i for i in self.recorded if many and tags[i].direction == "sensor" and tags[i].dtype == "float"]
         self.resolution = {tags[i].name: tags[i].resolution for i in self.recorded}
@@ -226,11 +230,18 @@ def ledger_rows(plant: Plant, moved: list[Moved]) -> pa.Table:
                      "species": names(species, SPECIES), "kg": np.concatenate([m.kg for m in moved])})  # fmt: skip
 
 
-TICKET = pa.schema([
-    ("ticket", pa.int64()), ("order", pa.string()), ("grade", pa.string()), ("line", pa.string()), ("load", pa.int64()), ("truck", pa.int64()),
-    ("batch_from", pa.int64()), ("batch_to", pa.int64()), ("volume_m3", pa.float64()), ("loaded_kg", pa.float64()), ("due_s", pa.float64()), ("queued_s", pa.float64()),
-    ("at_bay_s", pa.float64()), ("left_s", pa.float64()), ("arrived_s", pa.float64()), ("poured_s", pa.float64()), ("returned_s", pa.float64()), ("poured_kg", pa.float64()),
-])  # fmt: skip
+_TEXT, _WHOLE = {"order", "grade", "line", "energy", "outcome"}, {"ticket", "order_number", "load", "truck", "batch_from", "batch_to"}
+TICKET = pa.schema([(f, pa.string() if f in _TEXT else pa.int64() if f in _WHOLE else pa.float64()) for f in FIELDS])
+LEDGERS = {
+    "gate": pa.schema([("time_s", pa.float64()), ("truck", pa.int64()), ("ticket", pa.int64()), ("way", pa.string()), ("shown_kg", pa.float64()), ("passed", pa.bool_()),
+                       ("remark", pa.string())]),
+    "violations": pa.schema([("time_s", pa.float64()), ("truck", pa.int64()), ("ticket", pa.int64()), ("kind", pa.string()), ("value", pa.float64()), ("limit", pa.float64()),
+                             ("action", pa.string())]),
+    "returned": pa.schema([("time_s", pa.float64()), ("truck", pa.int64()), ("ticket", pa.int64()), ("volume_m3", pa.float64()), ("kg", pa.float64()), ("reason", pa.string()),
+                           ("decision", pa.string()), ("decided_by", pa.string())]),
+    "pours": pa.schema([("time_s", pa.float64()), ("order", pa.string()), ("order_number", pa.int64()), ("ticket", pa.int64()), ("gap_min", pa.float64()),
+                        ("limit_min", pa.float64())]),
+}  # fmt: skip
 LOT = pa.schema([
     ("lot", pa.int64()), ("store", pa.string()), ("material", pa.string()), ("supplier", pa.string()), ("kg", pa.float64()), ("moisture", pa.float64()),
     ("arrived_s", pa.float64()), ("in_from_kg", pa.float64()), ("in_to_kg", pa.float64()),

@@ -22,6 +22,31 @@ if TYPE_CHECKING:
 LOADS, ALARMS, FULL, ACTED = 1, 2, 4, 8
 
 
+class Server:
+    """Places that serve whoever comes, in order of coming, for times known by then: the queue needs no events of its own.
+
+    Args:
+        places: how many are served at a time.
+    """
+
+    def __init__(self, places: int = 1) -> None:
+        self._free = [0] * places
+
+    def take(self, now: int, service: int) -> tuple[int, int]:
+        """Somebody comes.
+
+        Args:
+            now, service: ticks.
+
+        Returns:
+            Ticks at which service begins and ends.
+        """
+        k = min(range(len(self._free)), key=self._free.__getitem__)
+        begins = max(now, self._free[k])
+        self._free[k] = begins + service
+        return begins, begins + service
+
+
 class Engine:
     """Couples SimPy's event list with the plant.
 
@@ -29,6 +54,7 @@ class Engine:
         plant: the plant.
         env: SimPy environment whose time is in ticks.
         log: `(kind, name, value, text)` of whatever happens, for the event table.
+        befalls: by machine, what to call when a fault has struck it, for what SimPy moves.
     """
 
     def __init__(self, plant: Plant, seed: int, log: Callable[[str, str, float, str], None]) -> None:
@@ -36,6 +62,7 @@ class Engine:
         self.seed = seed
         self.env = simpy.Environment(initial_time=0)
         self._watches: list[tuple[int, Callable[[], None]]] = []
+        self.befalls: dict[str, Callable[[], None]] = {}
         self.log = log
 
     @property

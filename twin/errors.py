@@ -27,7 +27,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "E401": ("{problem}; {mend}", "{problem}；{mend}"),
 }  # fmt: skip
 
-KINDS_ZH = {"design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "machine": "设备", "table": "数据表", "list": "清单", "benchmark": "基准测试",
+KINDS_ZH = {"design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "place": "地点", "machine": "设备", "table": "数据表", "list": "清单", "benchmark": "基准测试",
             "recipe book": "配合比文件", "recipe": "配合比", "case": "验收用例", "line": "生产线", "role": "角色", "user": "用户", "material": "物料", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
 NEAR = re.compile(r"; did you mean '(.*)'\?")
 

@@ -75,6 +75,8 @@ def _course(engine: Engine, injected: Injected, fault: Fault, severity: float) -
     steps = max(int(injected.onset_s), 1)
     for k in range(1, steps + 1):
         record[fault.field] = severity * k / steps
+        if injected.target in engine.befalls:
+            engine.befalls[injected.target]()
         if k < steps:
             yield engine.wait(1)
     if injected.duration_s is not None:

@@ -21,10 +21,10 @@ CEMENT, FLY_ASH, SLAG, SAND, STONE, WATER, ADMIXTURE, FINES = range(len(SPECIES)
 N_SPECIES = len(SPECIES)
 
 # Accounts beyond the plant's own holders. `ground` is what was spilled, `soil` what
-# seeped into it, `discharge` all that left the site as water, with
+# seeped into it, `road` what dripped from trucks outside, `blocks` what was cast of returned concrete, `discharge` all that left the site as water, with
 # what it carried; `tip` waste that was carted away. `hydration` turns binder that was washed out into fines: what goes in
 # as one species comes out as another, so its sum over all species is zero.
-OUTSIDE = ("opening", "suppliers", "mains", "rain", "site", "air", "ground", "soil", "discharge", "tip", "hydration")
+OUTSIDE = ("opening", "suppliers", "mains", "rain", "site", "air", "ground", "soil", "discharge", "tip", "hydration", "road", "blocks")
 
 
 class Ledger(NamedTuple):

@@ -106,9 +106,11 @@ def _link_trucks(ledger: LedgerBuilder, design: Design, trucks: list[str]) -> No
     out = washout(design)
     sources = ["mains", *([basin_name(loop.wash_water)] if loop.wash_water else [])]
     for truck in trucks:
+        ledger.link(h("mains"), h(truck))
         for line in design.lines:
             ledger.link(h(f"{line}.Hopper.Discharge"), h(truck))
-        ledger.link(h(truck), h("site"))
+        for account in ("site", "road", "blocks"):
+            ledger.link(h(truck), h(account))
         ledger.link(h(truck), h(out))
         for source in sources:
             ledger.link(h(source), h(truck))

@@ -19,6 +19,7 @@ from twin.equipment import (
     basin,
     bay,
     conveyor,
+    dispatch_desk,
     dust_collector,
     dust_source,
     feeder,
@@ -27,22 +28,26 @@ from twin.equipment import (
     mixer,
     moisture_probe,
     monitor,
+    order_slot,
     separator,
     silo,
     spray,
     station,
     surface,
     tank,
+    truck,
     truck_wash,
     water_pump,
     weather_station,
+    weighbridge,
     weigher,
 )
 from twin.equipment.part import Fault, Site
 from twin.image import Image
-from twin.jit import njit
+from twin.jit import njit, njit_rare
 from twin.ledger import N_SPECIES, SPECIES, Ledger, residual
 from twin.placing import place_surroundings
+from twin.roadmap import Map
 
 # Every kind of machine, and the field of `State` that holds its records.
 KINDS: dict[str, tuple[Any, str]] = {
@@ -68,6 +73,10 @@ KINDS: dict[str, tuple[Any, str]] = {
     "spray": (spray, "sprays"),
     "monitor": (monitor, "monitors"),
     "dust_source": (dust_source, "dust_sources"),
+    "weighbridge": (weighbridge, "weighbridges"),
+    "dispatch_desk": (dispatch_desk, "desks"),
+    "order_slot": (order_slot, "slots"),
+    "truck": (truck, "trucks"),
 }
 
 AIR_TICKS = 60 * TICKS_PER_S  # air and sound are carried once a minute
@@ -87,7 +96,8 @@ class State(NamedTuple):
 
     `io` is the process image; `ring` the transport slots; `belt_feed` what falls on each belt in this step;
     `scratch` two empty species vectors; `temperature_c` of the species as delivered; `motors` [motor, 2] seconds run and
-    energy taken, kJ, both since the start; `emitted` [source, 3] kg of TSP, PM10 and PM2.5 that reached the open air since
+    energy taken, kJ, both since the start; `tracks` [truck, point, 4] its way in s since the start, km east, km north and
+    the limit on the way there in km/h; `emitted` [source, 3] kg of TSP, PM10 and PM2.5 that reached the open air since
     the dispersion last took them, `released` since the start. `plume`, `receptors`, `chi`, `sound`, `heard`, `ambient`: see
     `twin.air`.
     """
@@ -131,6 +141,11 @@ class State(NamedTuple):
     sprays: NDArray[Any]
     monitors: NDArray[Any]
     dust_sources: NDArray[Any]
+    weighbridges: NDArray[Any]
+    desks: NDArray[Any]
+    slots: NDArray[Any]
+    trucks: NDArray[Any]
+    tracks: NDArray[np.float64]
 
 
 class Plant:
@@ -141,6 +156,7 @@ class Plant:
         image: the process image (with `image.table`).
         state: arrays that the kernels work on.
         holders: names of the ledger's holders, by index.
+        map: the roads around it.
         motors, sources: names (and rated kW) of what draws electricity, and of what emits dust, by index.
     """
 
@@ -149,8 +165,10 @@ class Plant:
         site = Site()
         for number, (name, line) in enumerate(design.lines.items()):
             _place_line(site, design, number, name, line)
+        self.map = Map(design.district)
         trucks = [f"Truck{i + 1}" for i in range(design.fleet.trucks)]
         place_surroundings(site, design, trucks)
+        _place_logistics(site, design, self.map)
         self.names = site.names
         self.holders = site.ledger.holders
         self._holder = {h: i for i, h in enumerate(self.holders)}
@@ -166,7 +184,7 @@ class Plant:
             site=calm_weather(seed), io=self.image.values, ledger=ledger, ring=site.ring(),
             belt_feed=np.zeros((len(arrays["belts"]), N_SPECIES)), scratch=np.zeros((2, N_SPECIES)),
             temperature_c=np.full(N_SPECIES, 20.0), motors=np.zeros((len(site.motors), 2)),
-            emitted=np.zeros((len(site.sources), 3)), released=np.zeros((len(site.sources), 3)), **geometry.around(site, design.site), **arrays,
+            tracks=np.zeros((design.fleet.trucks, truck.POINTS, 4)), emitted=np.zeros((len(site.sources), 3)), released=np.zeros((len(site.sources), 3)), **geometry.around(site, design.site), **arrays,
         )  # fmt: skip
         self.state.site["urban"] = int(design.site.urban)
         sense(self.state)
@@ -184,6 +202,10 @@ class Plant:
     def link(self, source: str, target: str) -> int:
         """Number of the ledger link between two holders."""
         return self.links[source, target]
+
+    def motor(self, name: str) -> NDArray[np.float64]:
+        """Seconds run and energy taken, kJ, of a motor by its name (a view)."""
+        return self.state.motors[[m.name for m in self.motors].index(name)]
 
     def holder(self, name: str) -> int:
         """Number of a ledger holder."""
@@ -274,6 +296,19 @@ def _place_line(site: Site, design: Design, number: int, name: str, line: Line) 
     station.build(site, f"{name}.Station", line.station)
 
 
+def _place_logistics(site: Site, design: Design, map: Map) -> None:
+    """Weighbridge, dispatch desk, order slots and trucks; they stand last, for their tags are many."""
+    lines = list(design.lines)
+    homes = {line: tuple(map.xy_km[map.plant(line)].tolist()) for line in lines}
+    weighbridge.build(site, design.weighbridge)
+    site.motor("Gate.Chargers", design.fleet.chargers * design.fleet.charger_kw, "charger")
+    dispatch_desk.build(site, lines, homes)
+    for number in range(1, design.fleet.order_slots + 1):
+        order_slot.build(site, number, lines)
+    for number in range(1, design.fleet.trucks + 1):
+        truck.build(site, number, design.fleet, homes[lines[(number - 1) % len(lines)]])
+
+
 def _join_feeders(site: Site, arrays: dict[str, NDArray[Any]]) -> None:
     """Point each feeder at its weigher, and the weigher at its feeders, which stand together."""
     machines = {m.name: m for m in site.table.equipment}
@@ -300,10 +335,8 @@ def step(p: Any, ticks: int) -> None:
     carry(p, dt_s)
     p.site[0].tick += ticks
     # Silos, bins and tanks are slow: a tenth of a second is fine enough.
-    if ticks >= SCAN_TICKS:
-        slow(p, dt_s)
-    elif p.site[0].tick % SCAN_TICKS == 0:
-        slow(p, SCAN_TICKS * TICK_S)
+    if ticks >= SCAN_TICKS or p.site[0].tick % SCAN_TICKS == 0:
+        slow(p, max(dt_s, SCAN_TICKS * TICK_S))
 
 
 @njit
@@ -349,7 +382,7 @@ def slow(p: Any, dt_s: float) -> None:
         site.aired = site.tick
 
 
-@njit
+@njit_rare
 def water(p: Any, dt_s: float) -> None:
     """The water loop is slower still: surfaces, pumps, separator and press, then the basins and their weirs."""
     for k in range(p.sprays.shape[0]):
@@ -408,7 +441,7 @@ def sense_stores(p: Any) -> None:
         moisture_probe.sense(p.probes[k], p)
 
 
-@njit
+@njit_rare
 def sense_surroundings(p: Any) -> None:
     """Sensors of weather, water and air: they look when their slow part of the plant has moved."""
     for k in range(p.weather_stations.shape[0]):
@@ -428,6 +461,10 @@ def sense_surroundings(p: Any) -> None:
     for k in range(p.sprays.shape[0]):
         spray.sense(p.sprays[k], p)
     air.sense(p)
+    for k in range(p.weighbridges.shape[0]):
+        weighbridge.sense(p.weighbridges[k], p)
+    for k in range(p.trucks.shape[0]):
+        truck.sense(p.trucks[k], p)
 
 
 @njit

@@ -45,6 +45,7 @@ class Tag:
         alarm: a true value is an alarm and enters the event table.
         severity: of an alarm, 1 (least) to 1000, as OPC UA has it.
         broken: a sensor that reads this or less says that it has failed (a cut cable); none does by default.
+        kept: whether a run records it.
         en, zh: description.
     """
 
@@ -60,6 +61,7 @@ class Tag:
     alarm: bool = False
     severity: int = 500
     broken: float = -math.inf
+    kept: bool = True
     en: str = ""
     zh: str = ""
 

@@ -18,7 +18,8 @@ from opcua_server.access.security import insecure
 from opcua_server.address.board import type_of
 from opcua_server.address.nodes import LIST, NAMESPACE, NS, Nodes, here, o, std
 from opcua_server.server import PlantServer
-from scenarios.schema import Order, Scenario
+from scenarios.orders import Order
+from scenarios.schema import Scenario
 from scenarios.session import Session
 from twin.design.schema import Design, Title
 from twin.tags import TagTable

@@ -14,7 +14,8 @@ from scenarios.acceptance import conditions
 from scenarios.acceptance.checks import AnyCheck
 from scenarios.acceptance.conditions import Condition
 from scenarios.acceptance.evidence import table_of
-from scenarios.schema import Duration, Scenario
+from scenarios.durations import Duration
+from scenarios.schema import Scenario
 from twin.design.load import find, load_design, packaged, parse, read_yaml
 from twin.design.schema import Design, Mistake, Title
 from twin.design.schema import mistakes as design_mistakes

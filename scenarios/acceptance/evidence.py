@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scenarios.acceptance import conditions
 from scenarios.acceptance.conditions import Condition
 from scenarios.acceptance.results import MAX_POINTS, MAX_ROWS, plain
+from scenarios.durations import seconds
 from scenarios.run import Run
-from scenarios.schema import Scenario, seconds
+from scenarios.schema import Scenario
 from twin.design.schema import Design
 from twin.plant import Plant
 from twin.tags import TagTable

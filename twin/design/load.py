@@ -126,7 +126,7 @@ def parse(path: Path, kind: str, model: type[Model], data: dict[str, Any], node:
         found = list(cross_check(result))
     except ValidationError as error:
         for e in error.errors():
-            found.append((_place(e["loc"], data), *_plain(e, data)))
+            found.append((_place(e["loc"], data), *plain(e, data)))
     if found or result is None:
         raise BadInput(
             [BatchtwinError("E101", where=f"{path}:{line_of(node, place)}: {_dotted(place)}", problem=p, mend=m) for place, p, m in found]
@@ -151,7 +151,7 @@ def _dotted(place: Iterable[str | int]) -> str:
     return ".".join(str(p) for p in place) or "the file"
 
 
-def _plain(error: Any, data: dict[str, Any]) -> tuple[str, str]:
+def plain(error: Any, data: dict[str, Any]) -> tuple[str, str]:
     """A pydantic error as problem and mend in plain words."""
     kind, context, value = error["type"], error.get("ctx", {}), error.get("input")
     shown = repr(value) if isinstance(value, (int, float, str, bool)) else type(value).__name__

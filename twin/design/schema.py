@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from twin.design.district import District
+from twin.design.district import mistakes as district_mistakes
 from twin.design.site import SitePlan
 from twin.design.site import mistakes as site_mistakes
 from twin.design.water import WaterLoop, recycled_materials
@@ -21,6 +23,8 @@ from twin.equipment.part import Part, figure
 from twin.equipment.silo import Silo
 from twin.equipment.station import Station
 from twin.equipment.tank import Tank
+from twin.equipment.truck import Fleet
+from twin.equipment.weighbridge import Weighbridge
 from twin.equipment.weigher import Weigher
 
 Species = Literal["cement", "fly_ash", "slag", "sand", "stone", "water", "slurry_water", "admixture"]
@@ -48,24 +52,6 @@ class Material(Part):
         0.0, "kg/kg dry per mm/h", "wet deliveries on a rainy day; engineering choice", recalled=True, ge=0, le=0.05
     )
     temperature_c: float | None = Field(None, description="delivered temperature; the air's when left out", ge=-20, le=120)
-
-
-class Fleet(Part):
-    """Mixer trucks of the plant."""
-
-    trucks: int = figure(..., "count", "the plant's own", gt=0, le=500)
-    capacity_m3: float = figure(..., "m3", "legal load of a 4-axle truck 6–7.5 m³ (31 t, MoT Order 2016 No. 62)", gt=0, le=20)
-    tare_kg: float = figure(14000.0, "kg", "4-axle mixer truck", recalled=True, gt=0)
-    energy: Literal["diesel", "battery"] = "diesel"
-    speed_km_h: float = figure(30.0, "km/h", "mean on the road, urban; engineering choice", recalled=True, gt=0, le=120)
-    positioning_s: float = figure(35.0, "s", "drive in and stop under the hopper; engineering choice", recalled=True, ge=0, le=600)
-    residue_kg: float = figure(25.0, "kg", "concrete left in a drum; engineering choice", recalled=True, ge=0, le=1000)
-    washout_kg: float = figure(400.0, "kg", "852 L a truck and day, cart-away.com washout survey, two washes", ge=0, le=5000)
-    returned_share: float = figure(
-        0.02, "of loads", "loads of which some comes back; 1–3 % of concrete is usual", recalled=True, ge=0, le=1
-    )
-    returned_m3: float = figure(0.6, "m3", "what comes back of such a load, mean; engineering choice", recalled=True, ge=0, le=20)
-    dirt_kg: float = figure(4.0, "kg", "mud that a truck brings from a site on a dry day; engineering choice", recalled=True, ge=0, le=200)
 
 
 # Slurry water by strength class, kg/m³ (engineering choice within JGJ/T 328; recalled).
@@ -131,6 +117,8 @@ class Design(Part):
     materials: dict[str, Material]
     lines: dict[str, Line] = Field(min_length=1)
     fleet: Fleet
+    weighbridge: Weighbridge = Field(default_factory=Weighbridge)
+    district: District = Field(default_factory=District)
     base_load_kw: float = figure(12.0, "kW", "offices, laboratory, lights; engineering choice", recalled=True, ge=0, le=5000)
     solar_kwp: float = figure(0.0, "kW", "solar roof, peak power; 0 for none", ge=0, le=20000)
     water: WaterLoop = Field(default_factory=WaterLoop)
@@ -156,6 +144,8 @@ def mistakes(design: Design) -> Iterator[Mistake]:
             plant.append((("materials", name, "moisture"), f"{material.species} has no moisture", "give moisture to sand and stone only"))
     plant += water_mistakes(design)
     plant += site_mistakes(design)
+    plant += district_mistakes(design)
+    plant += _fleet_mistakes(design)
     yield from plant
     if plant:
         return  # what a recipe lacks on a plant that is wrong says nothing
@@ -164,6 +154,16 @@ def mistakes(design: Design) -> Iterator[Mistake]:
         yield from _recipe_mistakes(design, i, recipe)
         if grades.index(recipe.grade) != i:
             yield ("recipes", i, "grade"), f"grade {recipe.grade} stands twice", "keep one of them"
+
+
+def _fleet_mistakes(design: Design) -> Iterator[Mistake]:
+    fleet = design.fleet
+    if fleet.limit_kg <= fleet.tare_kg:
+        yield ("fleet", "limit_kg"), "a truck may weigh no more than its tare", f"give more than {fleet.tare_kg:g}"
+    if fleet.battery > fleet.trucks:
+        yield ("fleet", "battery"), f"{fleet.battery} of {fleet.trucks} trucks", f"give at most {fleet.trucks}"
+    if fleet.battery and not fleet.chargers:
+        yield ("fleet", "chargers"), "battery trucks and no charger", "give at least 1"
 
 
 def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mistake]:

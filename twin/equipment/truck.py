@@ -1,256 +1,178 @@
-"""Truck: mixer trucks between the loading bay and the sites, as SimPy processes.
-
-A load waits for a truck, the truck for the bay; it is loaded, gets a ticket, drives, pours, drives back and washes
-out twice a day. What it carries is a holder of the ledger like any other.
-"""
+"""Truck: mixer trucks, diesel or battery, with their drum, instruments and place on the map."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import simpy
-from numpy.typing import NDArray
+from pydantic import Field
 
-from twin.clock import TICKS_PER_S, ticks
-from twin.engine import LOADS, Engine
-from twin.equipment.truck_wash import Gate
-from twin.equipment.washout import Washout
-from twin.ledger import move, total_kg
+from twin.clock import TICK_S
+from twin.equipment.part import Fault, Part, Site, figure
+from twin.jit import njit
+from twin.kernels.track import position
+from twin.kernels.transit import slump_left_mm, temperature_after_c
+from twin.tags import Equipment, parameter, sensor
 
-if TYPE_CHECKING:
-    from twin.design.schema import Recipe
-
-WASH_EVERY_S = 6 * 3600.0  # engineering choice
+# --- what it is ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """One truckload to deliver.
+class Fleet(Part):
+    """Mixer and pump trucks of the plant, and what keeps them moving."""
 
-    Attributes:
-        order: name of the order.
-        grade: recipe.
-        volume_m3: ordered volume of this load.
-        due_tick: when it should be ready to load.
-        drive_s: one-way drive to the site, mean.
-        pour_s: time to pour on site, mean.
-    """
-
-    order: str
-    grade: str
-    volume_m3: float
-    due_tick: int
-    drive_s: float
-    pour_s: float
-
-
-class Bay:
-    """The loading bay of one line: at its desk the next load is posted while one truck stands under the hopper."""
-
-    def __init__(self, engine: Engine, line: str) -> None:
-        plant = engine.plant
-        self.line = line
-        self.record = plant.record(f"{line}.Bay")
-        self.desk: deque[tuple[Load, int, int]] = deque()
-        self.place: deque[tuple[Load, int, int, int]] = deque()
-        self.posting = self.loading = False
-        self.posted = self.assigned = 0
-        self.tag = {
-            t: plant.table.index(f"{line}.Bay.{t}") for t in ("Order", "ForTruck", "Volume", "MixTime", "SlurryMax", "Accepted", "Done")
-        }
-        self.waiting: dict[str, tuple[int, Callable[[], None]]] = {}
-        self._masses = [(m, plant.table.index(f"{line}.Bay.Recipe.{m}")) for m in plant.design.lines[line].materials()]
-        self.recipe: dict[str, tuple[float, float, list[tuple[int, float]]]] = {}
-        for recipe in plant.design.recipes:
-            self.learn(recipe)
-
-    def learn(self, recipe: Recipe) -> None:
-        """Take a recipe into the book."""
-        self.recipe[recipe.grade] = (
-            recipe.mix_time_s,
-            recipe.most_slurry_kg_m3,
-            [(index, recipe.kg_m3.get(m, 0.0)) for m, index in self._masses],
-        )
-
-    @property
-    def queue(self) -> int:
-        """Loads at the desk and trucks before the hopper."""
-        return len(self.desk) + len(self.place) + self.posting + self.loading
+    trucks: int = figure(..., "count", "the plant's own", gt=0, le=500)
+    battery: int = figure(0, "count", "of them electric", ge=0, le=500)
+    capacity_m3: float = figure(..., "m3", "legal load of a 4-axle truck 6–7.5 m³ (31 t, MoT Order 2016 No. 62)", gt=0, le=20)
+    tare_kg: float = figure(14000.0, "kg", "4-axle mixer truck", recalled=True, gt=0, le=40000)
+    limit_kg: float = figure(31000.0, "kg", "gross mass of a 4-axle truck, MoT Order 2016 No. 62 art. 3", gt=0, le=60000)
+    diesel_l_km: tuple[float, float] = figure((0.32, 0.48), "L/km", "empty and loaded; engineering choice", recalled=True)
+    battery_kwh_km: tuple[float, float] = figure((1.2, 1.9), "kWh/km", "empty and loaded; engineering choice", recalled=True)
+    battery_kwh: float = figure(350.0, "kWh", "makers' usual pack; engineering choice", recalled=True, gt=0, le=2000)
+    chargers: int = figure(4, "count", "charging posts at the plant; engineering choice", recalled=True, ge=0, le=500)
+    charger_kw: float = figure(180.0, "kW", "engineering choice", recalled=True, gt=0, le=2000)
+    pace_sd: float = figure(0.08, "-", "scatter of drivers about the traffic; engineering choice", recalled=True, ge=0, le=0.5)
+    drive_limit_h: float = figure(
+        4.0, "h", "at the wheel without a rest, Road Traffic Safety Regulations art. 62", recalled=True, gt=0, le=24
+    )
+    rest_min: float = figure(20.0, "min", "rest after that, ibid.", recalled=True, ge=0, le=600)
+    shift_h: float = figure(12.0, "h", "of a driver; engineering choice", recalled=True, gt=0, le=24)
+    drivers: int = figure(2, "count", "drivers to a truck, one after the other; engineering choice", recalled=True, ge=1, le=4)
+    pumps: int = figure(3, "count", "pump trucks", recalled=True, ge=0, le=100)
+    pump_setup_min: float = figure(25.0, "min", "unfold and prime; engineering choice", recalled=True, ge=0, le=240)
+    positioning_s: float = figure(35.0, "s", "drive in and stop under the hopper; engineering choice", recalled=True, ge=0, le=600)
+    residue_kg: float = figure(25.0, "kg", "concrete left in a drum; engineering choice", recalled=True, ge=0, le=1000)
+    washout_kg: float = figure(400.0, "kg", "852 L a truck and day, cart-away.com washout survey, two washes", ge=0, le=5000)
+    returned_share: float = figure(
+        0.02, "of loads", "loads of which some comes back; 1–3 % of concrete is usual", recalled=True, ge=0, le=1
+    )
+    returned_m3: float = figure(0.6, "m3", "what comes back of such a load, mean; engineering choice", recalled=True, ge=0, le=20)
+    blocks_m3_day: float = figure(6.0, "m3/day", "moulds for blocks of returned concrete; engineering choice", recalled=True, ge=0, le=500)
+    dirt_kg: float = figure(4.0, "kg", "mud that a truck brings from a site on a dry day; engineering choice", recalled=True, ge=0, le=200)
+    order_slots: int = Field(24, ge=1, le=200, description="orders that dispatch sees at a time")
 
 
-class Fleet:
-    """All trucks of the plant and the loads they serve.
+# --- what state it has --------------------------------------------------------------------------------
 
-    Attributes:
-        tickets: deliveries, one dict each, in order of leaving the plant, until `finished` hands them out.
-        written: tickets written so far.
-        left_m3: volume that has left the plant, as ordered.
-        loads_open: loads taken on that have not left yet.
-        grades: recipes that orders may name.
-    """
+STATES = (
+    "parked", "driving to load", "queueing", "loading", "weighing out", "unloading excess", "washing", "driving out", "waiting", "pouring",
+    "driving back", "weighing in", "washing out", "resting", "charging", "off duty",
+)  # fmt: skip
+(PARKED, TO_LOAD, QUEUEING, LOADING, WEIGHING_OUT, UNLOADING, WASHING, DRIVING_OUT, WAITING, POURING,
+ DRIVING_BACK, WEIGHING_IN, WASHING_OUT, RESTING, CHARGING, OFF_DUTY) = range(len(STATES))  # fmt: skip
 
-    def __init__(self, engine: Engine, poured: NDArray[np.int64]) -> None:
-        """Args: poured: [line], number of batches each mixer has let go; a ticket names the batches of its load by it."""
-        plant = engine.plant
-        self.engine = engine
-        self.fleet = plant.design.fleet
-        self.idle: deque[int] = deque(range(1, self.fleet.trucks + 1))
-        self.loads: deque[Load] = deque()
-        self.bays = [Bay(engine, line) for line in plant.design.lines]
-        self.grades = {r.grade for r in plant.design.recipes}
-        self.tickets: deque[dict[str, Any]] = deque()
-        self.written = 0
-        self.left_m3 = 0.0
-        self.loads_open = 0
-        self._washed: dict[int, int] = {}
-        self._dirt: dict[int, float] = {}  # on its wheels, kg
-        self.gate = Gate(engine, plant.design)
-        self.washout = Washout(engine)
-        self._poured = poured
-        self._holder = [plant.holder(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
-        self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
-        self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
-        engine.watch(LOADS, self._watch)
+# Drum speed by state, rpm: 6–10 to load, 1–3 to carry, 8–12 to pour (facts truck.drum_rpm, recalled).
+RPM = np.array([0, 0, 0, 8, 3, 6, 3, 2.5, 2.5, 10, 0, 0, 8, 0, 0, 0], dtype=np.float64)
+POINTS = 160  # of a way on the map
 
-    def add(self, loads: list[Load]) -> None:
-        """Take on loads; each asks for a truck when it is due."""
-        self.loads_open += len(loads)
-        self.engine.env.process(self._release(sorted(loads, key=lambda load: load.due_tick)))
+# `wet_tick`: when water met the cement of what it carries; `points` of its row in `State.tracks`, (time s, x km, y km).
+DTYPE = np.dtype(
+    [
+        ("tag", "i8"), ("row", "i8"), ("holder", "i8"), ("state", "i8"), ("calm", "i8"), ("battery", "i8"), ("points", "i8"), ("wet_tick", "i8"), ("at", "i8"), ("order", "f8"), ("load_m3", "f8"),
+        ("revolutions", "f8"), ("temp_c", "f8"), ("slump_mm", "f8"), ("slump_0_mm", "f8"), ("odometer_km", "f8"), ("charge", "f8"), ("wheel_s", "f8"), ("limit_km_h", "f8"), ("astray_now", "f8"),
+        ("gps", "f8"), ("video", "f8"), ("leak", "f8"), ("broken", "f8"), ("speeding", "f8"), ("astray", "f8"), ("watered", "f8"),
+    ]
+)  # fmt: skip
 
-    def learn(self, recipe: Recipe) -> None:
-        """Let loads posted from now on use a recipe."""
-        for bay in self.bays:
-            bay.learn(recipe)
+# --- what it shows ------------------------------------------------------------------------------------
 
-    def finished(self, everything: bool = False) -> list[dict[str, Any]]:
-        """Tickets whose trucks have returned since the last call, in the order of their numbers; or all that are left."""
-        out = []
-        while self.tickets and (everything or self.tickets[0]["returned_s"] is not None):
-            out.append(self.tickets.popleft())
-        return out
+TAGS = (
+    sensor("State", "what the truck does", "车辆状态", states=STATES),
+    sensor("Order", "number of the order it serves", "任务单号", "count", 0, 1e9, kept=False),
+    sensor("Load", "concrete in the drum as ordered", "装载方量", "m³", 0, 20, 0.001),
+    sensor("X", "place, east", "位置（东）", "km", -500, 500, 0.001),
+    sensor("Y", "place, north", "位置（北）", "km", -500, 500, 0.001),
+    sensor("Speed", "speed by satellite", "车速", "km/h", 0, 160, 0.1),
+    sensor("DrumSpeed", "speed of the drum", "罐体转速", "1/min", -20, 20, 0.1, kept=False),
+    sensor("Revolutions", "turns of the drum since loading", "罐体累计转数", "count", 0, 1e6, kept=False),
+    sensor("Age", "age of the concrete since water met cement", "混凝土龄期", "min", 0, 1e5, 0.1, kept=False),
+    sensor("Temperature", "temperature of the concrete", "混凝土温度", "°C", -30, 90, 0.1, kept=False),
+    sensor("Slump", "slump of the concrete, by the drum's pressure", "坍落度（罐压推算）", "mm", 0, 300, 1, kept=False),
+    sensor("Odometer", "distance driven", "里程", "km", 0, 1e7, 0.01, kept=False),
+    sensor("Charge", "battery or tank", "电量或油量", "%", 0, 100, 0.1, kept=False),
+    sensor("AtWheel", "driver at the wheel since the last rest", "连续驾驶时间", "h", 0, 100, 0.01, kept=False),
+    sensor("GpsLost", "no position", "定位中断", alarm=True, severity=300),
+    sensor("VideoLost", "no picture", "视频中断", alarm=True, severity=300),
+    sensor("Overspeed", "faster than the road allows", "超速", alarm=True, severity=500),
+    sensor("OffRoute", "off the planned way", "偏离路线", alarm=True, severity=500),
+    sensor("Leaking", "the leak guard is wet", "防漏罩漏浆", alarm=True, severity=500),
+    sensor("BrokenDown", "broken down", "抛锚", alarm=True, severity=600),
+    parameter("Battery", "runs on a battery", "是否电动"),
+    parameter("Capacity", "volume that it may carry by drum and law", "允许装载方量", "m³"),
+)
+(STATE, ORDER, LOAD, X, Y, SPEED, DRUM_SPEED, REVOLUTIONS, AGE, TEMPERATURE, SLUMP, ODOMETER, CHARGE, AT_WHEEL, GPS_LOST, VIDEO_LOST, OVERSPEED, OFF_ROUTE,
+ LEAKING, BROKEN_DOWN, BATTERY, CAPACITY) = range(len(TAGS))  # fmt: skip
 
-    # --- from order to loaded truck -------------------------------------------------------------------
+# --- how it can fail ----------------------------------------------------------------------------------
 
-    def _release(self, loads: list[Load]) -> Generator[simpy.Event, Any, None]:
-        for load in loads:
-            if load.due_tick > self.engine.env.now:
-                yield self.engine.env.timeout(load.due_tick - self.engine.env.now)
-            self.loads.append(load)
-            self._assign()
+FAULTS = (
+    Fault("gps-outage", "gps", 0, 1, 1, "-", ("GpsLost", "X", "Y"), "the satellite receiver gives no position", "卫星定位中断"),
+    Fault("video-outage", "video", 0, 1, 1, "-", ("VideoLost",), "the camera gives no picture", "车载视频中断"),
+    Fault("leaking-chute", "leak", 0, 50, 5, "kg/min", ("Leaking",), "slurry drips onto the road while loaded", "卸料槽漏浆"),
+    Fault("breakdown", "broken", 0, 1, 1, "-", ("BrokenDown", "Speed"), "the truck stands until it is repaired", "车辆抛锚"),
+    Fault("speeding-driver", "speeding", 0, 1, 0.4, "over the traffic", ("Overspeed", "Speed"), "the driver speeds", "超速行驶"),
+    Fault("off-route", "astray", 0, 1, 1, "-", ("OffRoute",), "the driver takes another way", "偏离路线行驶"),
+    Fault("water-added", "watered", 0, 500, 60, "kg", ("Slump",), "the driver adds water on the way", "途中加水"),
+)
 
-    def _assign(self) -> None:
-        """Give waiting loads to idle trucks, each at the shortest queue."""
-        while self.loads and self.idle:
-            bay = min(self.bays, key=lambda b: b.queue)
-            bay.desk.append((self.loads.popleft(), self.idle.popleft(), int(self.engine.env.now)))
-            self._post(bay)
 
-    def _post(self, bay: Bay) -> None:
-        """Write the next load into the image as dispatch does, once the one before is accepted."""
-        if bay.posting or not bay.desk:
-            return
-        load, truck, queued = bay.desk.popleft()
-        bay.posting = True
-        bay.posted += 1
-        number = bay.posted
-        io, tag = self.engine.plant.state.io, bay.tag
-        mix_time_s, slurry_kg_m3, masses = bay.recipe[load.grade]
-        for index, kg in masses:
-            io[index] = kg
-        io[tag["SlurryMax"]] = slurry_kg_m3
-        io[tag["MixTime"]], io[tag["Volume"]], io[tag["ForTruck"]], io[tag["Order"]] = mix_time_s, load.volume_m3, truck, number
+# --- how it is put in place ---------------------------------------------------------------------------
 
-        def accepted() -> None:
-            bay.posting = False
-            bay.place.append((load, truck, queued, number))
-            self._position(bay)
-            self._post(bay)
+KG_M3 = 2400.0  # truck.density
 
-        bay.waiting["Accepted"] = (number, accepted)
 
-    def _watch(self) -> None:
-        """The controller has accepted or finished a load."""
-        io = self.engine.plant.state.io
-        for bay in self.bays:
-            for tag in ("Done", "Accepted"):
-                number, act = bay.waiting.get(tag, (0, None))
-                if act and io[bay.tag[tag]] >= number:
-                    del bay.waiting[tag]
-                    act()
+def build(site: Site, number: int, fleet: Fleet, home: tuple[float, float]) -> Equipment:
+    """Put a truck in place on the plant's yard."""
+    name = f"Truck{number}"
+    battery = number <= fleet.battery
+    most = min(fleet.capacity_m3, (fleet.limit_kg - fleet.tare_kg) / KG_M3)
+    machine = site.table.add(
+        name,
+        "truck",
+        TAGS,
+        values={"Battery": float(battery), "Capacity": most, "X": home[0], "Y": home[1], "Charge": 100.0, "Temperature": 20.0},
+    )
+    site.place("truck", name, tag=machine.first, row=number - 1, holder=site.ledger.holder(name), battery=int(battery), wet_tick=-1, charge=1.0,
+               temp_c=20.0, points=1)  # fmt: skip
+    return machine
 
-    def _position(self, bay: Bay) -> None:
-        """Let the next truck drive under the hopper."""
-        if bay.loading or not bay.place:
-            return
-        load, truck, queued, number = bay.place.popleft()
-        bay.loading = True
 
-        def stands(_: simpy.Event) -> None:
-            plant, record = self.engine.plant, bay.record
-            record["load"] = plant.link(f"{bay.line}.Hopper.Discharge", f"Truck{truck}")
-            record["truck"], record["present"] = truck, 1.0
-            at_bay = int(self.engine.env.now)
-            bay.waiting["Done"] = (number, lambda: self._leave(bay, load, truck, queued, at_bay, number))
-            self._watch()
+# --- how it behaves -----------------------------------------------------------------------------------
 
-        self._later(self.fleet.positioning_s, stands)
 
-    def _later(self, seconds: float, act: Callable[[simpy.Event], None]) -> None:
-        event = self.engine.wait(seconds)
-        assert event.callbacks is not None
-        event.callbacks.append(act)
+@njit
+def turn(t: Any, p: Any, now: int) -> None:
+    """Take the drum and what is in it up to now."""
+    dt_s = (now - t.at) * TICK_S
+    t.at = now
+    if dt_s <= 0.0:
+        return
+    t.revolutions += RPM[t.state] * dt_s / 60.0
+    if t.load_m3 > 0.0:
+        air_c = p.site[0].air_c
+        t.slump_mm = slump_left_mm(t.slump_mm, t.temp_c, dt_s)
+        t.temp_c = temperature_after_c(t.temp_c, air_c, t.load_m3, dt_s)
 
-    # --- from the gate to the site and back -----------------------------------------------------------
 
-    def _leave(self, bay: Bay, load: Load, truck: int, queued: int, at_bay: int, number: int) -> None:
-        """The loaded truck leaves with its ticket and the next one comes."""
-        record = bay.record
-        record["load"], record["truck"], record["present"] = record["ground"], 0, 0.0
-        bay.loading = False
-        line, s, now = self.bays.index(bay), TICKS_PER_S, int(self.engine.env.now)
-        first, bay.assigned = bay.assigned + 1, int(self._poured[line])
-        kg = float(total_kg(self.engine.plant.state.ledger, self._holder[truck - 1]))
-        self.written += 1
-        ticket = {"ticket": self.written, "order": load.order, "grade": load.grade, "line": bay.line, "load": number, "truck": truck,
-                  "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3, "loaded_kg": kg, "due_s": load.due_tick / s,
-                  "queued_s": queued / s, "at_bay_s": at_bay / s, "left_s": now / s, "arrived_s": None, "poured_s": None, "returned_s": None,
-                  "poured_kg": None}  # fmt: skip
-        self.tickets.append(ticket)
-        self.left_m3 += load.volume_m3
-        self.loads_open -= 1
-        self.engine.env.process(self._trip(load, truck, ticket, self._dirt.get(truck, 0.0)))
-        self._position(bay)
-
-    def _trip(self, load: Load, truck: int, ticket: dict[str, Any], dirt_kg: float) -> Generator[simpy.Event, Any, None]:
-        """Leave by the gate, drive, pour, drive back, wash out when it is time or concrete came back.
-
-        Travel and pouring times scatter log-normally, ±15 % and ±25 % (engineering choice).
-        """
-        rng, ledger, holder, wait = self._rng[truck], self.engine.plant.state.ledger, self._holder[truck - 1], self.engine.wait
-        out_s, pour_s, back_s = (
-            load.drive_s * rng.lognormal(0.0, 0.15),
-            load.pour_s * rng.lognormal(0.0, 0.25),
-            load.drive_s * rng.lognormal(-0.1, 0.15),
-        )
-        back_m3 = rng.exponential(self.fleet.returned_m3) if rng.random() < self.fleet.returned_share else 0.0
-        yield from self.gate.goes(dirt_kg)
-        left = self.engine.env.now / TICKS_PER_S
-        yield wait(out_s + pour_s)  # on the road and on site nothing of the plant changes
-        ticket["arrived_s"] = left + out_s
-        held = total_kg(ledger, holder)
-        keep = self.fleet.residue_kg + min(back_m3 / load.volume_m3, 0.5) * held
-        ticket["poured_s"] = self.engine.env.now / TICKS_PER_S
-        ticket["poured_kg"] = float(move(ledger, self._site[truck - 1], max(held - keep, 0.0)))
-        yield wait(back_s)
-        now = int(self.engine.env.now)
-        ticket["returned_s"] = now / TICKS_PER_S
-        self._dirt[truck] = self.gate.comes()
-        if back_m3 > 0 or now - self._washed.get(truck, -(10**9)) > ticks(WASH_EVERY_S):
-            self._washed[truck] = now
-            yield from self.washout.use(truck, holder, self.fleet.washout_kg)
-        self.idle.append(truck)
-        self._assign()
+@njit
+def sense(t: Any, p: Any) -> None:
+    """Position, drum, concrete and instruments; a parked truck is looked at once."""
+    if t.calm > 0 and t.gps == 0.0 and t.video == 0.0 and t.broken == 0.0:
+        return
+    now, io, a = p.site[0].tick, p.io, t.tag
+    turn(t, p, now)
+    x, y, speed = position(p.tracks[t.row, :, 0], p.tracks[t.row, :, 1], p.tracks[t.row, :, 2], t.points, now * TICK_S)
+    if t.broken > 0.5:
+        speed = 0.0
+    if t.gps < 0.5:
+        io[a + X], io[a + Y], io[a + SPEED] = x, y, speed
+    io[a + STATE], io[a + ORDER], io[a + LOAD] = t.state, t.order, t.load_m3
+    io[a + DRUM_SPEED], io[a + REVOLUTIONS] = RPM[t.state], np.floor(t.revolutions)
+    io[a + AGE] = (now - t.wet_tick) * TICK_S / 60.0 if t.load_m3 > 0.0 and t.wet_tick >= 0 else 0.0
+    io[a + TEMPERATURE], io[a + SLUMP] = t.temp_c, t.slump_mm if t.load_m3 > 0.0 else 0.0
+    io[a + ODOMETER], io[a + CHARGE], io[a + AT_WHEEL] = t.odometer_km, 100.0 * t.charge, t.wheel_s / 3600.0
+    io[a + GPS_LOST], io[a + VIDEO_LOST] = t.gps, t.video
+    io[a + OVERSPEED] = 1.0 if speed > 1.1 * t.limit_km_h and t.gps < 0.5 and t.limit_km_h > 0.0 else 0.0
+    io[a + OFF_ROUTE] = 1.0 if t.astray_now > 0.5 and t.gps < 0.5 and speed > 0.0 else 0.0
+    io[a + LEAKING] = 1.0 if t.leak > 0.0 and t.load_m3 > 0.0 else 0.0
+    io[a + BROKEN_DOWN] = t.broken
+    t.calm = 1 if t.state == PARKED or t.state == OFF_DUTY else 0

@@ -10,7 +10,7 @@ from pydantic import Field
 from scenarios.acceptance.checks.base import Check, curves
 from scenarios.acceptance.evidence import Evidence, NothingToJudge
 from scenarios.acceptance.results import CheckResult
-from scenarios.schema import loads
+from scenarios.orders import truckloads
 from scenarios.tables import TOLERANCE
 from twin.ledger import SPECIES
 
@@ -53,7 +53,7 @@ class LoadsDelivered(Check):
     mass: float = Field(0.02, gt=0, le=1, description="deviation of a load's mass, share of the ordered")
 
     def look(self, e: Evidence) -> CheckResult:
-        wanted = self.loads or len(loads(e.scenario, e.design))
+        wanted = self.loads or sum(len(truckloads(order, e.design.fleet.capacity_m3)) for order in e.scenario.orders)
         left, rows, wrong = deliveries(e), [], []
         for d in left:
             recipe = e.design.recipe(d["grade"])

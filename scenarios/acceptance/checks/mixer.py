@@ -11,7 +11,7 @@ from pydantic import Field
 from scenarios.acceptance.checks.base import Check
 from scenarios.acceptance.evidence import Evidence, NothingToJudge, Window
 from scenarios.acceptance.results import CheckResult
-from scenarios.schema import Duration
+from scenarios.durations import Duration
 
 OPEN_WIDE = 50.0  # % of the door: a door that opened so far has let the batch go
 

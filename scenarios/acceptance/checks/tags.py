@@ -13,7 +13,7 @@ from scenarios.acceptance.checks.base import Check
 from scenarios.acceptance.conditions import Condition
 from scenarios.acceptance.evidence import EVENT, Evidence, Moment, NothingToJudge, Window
 from scenarios.acceptance.results import MAX_ROWS, CheckResult
-from scenarios.schema import Duration, seconds
+from scenarios.durations import Duration, seconds
 from twin.design.schema import Title
 from twin.tags import TagTable
 

@@ -1,0 +1,172 @@
+"""Rules of dispatch: which load goes next, from which line, on which truck.
+
+Three usual rules. `nearest` serves the nearest site that wants concrete, as soon as it does; `deadline` the order that is due
+first; `jit` sends the most urgent load just early enough that it arrives when the site is ready for it, and holds loads back
+while trucks queue there.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.jit import njit
+from twin.tags import TagTable
+
+Rule = Literal["nearest", "deadline", "jit"]
+RULES: tuple[Rule, ...] = ("nearest", "deadline", "jit")
+NEAREST, DEADLINE, JIT = range(len(RULES))
+
+DISPATCH_TICKS = 100  # it looks once a second
+PARKED = 0.0  # code of `Truck1.State`
+LOADING_S_M3, READY_S = 20.0, 150.0  # to load a cubic metre; drive in, weigh out, be washed (engineering choice)
+MARGIN_S = 120.0  # that a load shall come early (engineering choice)
+MOST_QUEUE, MOST_WAITING = 3, 2  # loads at a line, and trucks on a site, beyond which nothing more is sent there
+LOWEST_CHARGE = 30.0  # % of a battery
+NEVER = 1e18
+
+SLOT = np.dtype(
+    [(name, "i8") for name in ("Id", "Left", "Due", "Every", "Late", "Pour", "X", "Y", "Priority", "Waiting", "Coming", "LastEnd", "Drive")]
+)
+TRUCK = np.dtype([(name, "i8") for name in ("State", "X", "Y", "Charge", "AtWheel", "Battery", "Capacity")])
+LINE = np.dtype([("Queue", "i8"), ("X", "i8"), ("Y", "i8")])
+DESK = np.dtype([(name, "i8") for name in ("Order", "Truck", "Line", "Volume", "Number", "Taken", "Changes")])
+
+
+class RuleDispatcher:
+    """Dispatches by a rule, through the process image alone.
+
+    Args:
+        table: the plant's tag table.
+        rule: `nearest`, `deadline` or `jit`.
+    """
+
+    scan_ticks = DISPATCH_TICKS
+
+    def __init__(self, table: TagTable, rule: Rule = "jit") -> None:
+        self.rule = RULES.index(rule)
+        lines = table.lines
+        self.desk = _rows(table, ["Dispatch"], DESK)
+        self.slots = _rows(table, [m.name for m in table.of_kind("order_slot")], SLOT, {"Drive": f"Drive.{lines[0]}"})
+        self.trucks = _rows(table, [m.name for m in table.of_kind("truck")], TRUCK)
+        self.lines = np.zeros(len(lines), LINE)
+        for k, line in enumerate(lines):
+            for name in ("Queue", "X", "Y"):
+                self.lines[name][k] = table.index(f"Dispatch.{name}.{line}")
+        self.seen = np.array([-1.0, 0.0])  # changes seen, and when to look again
+
+    def scan(self, values: NDArray[np.float64], now: int) -> int:
+        """Decide on one load at most, and write it for the desk. Returns the tick at which to look again, if nothing changes."""
+        decide(values, self.desk, self.slots, self.trucks, self.lines, self.rule, now / 100.0, self.seen)
+        return int(min(np.ceil(self.seen[1]) * 100, 1e15))
+
+
+def _rows(table: TagTable, names: list[str], dtype: np.dtype[Any], other: dict[str, str] | None = None) -> NDArray[Any]:
+    rows = np.zeros(len(names), dtype)
+    for k, name in enumerate(names):
+        for field in dtype.names or ():
+            rows[field][k] = table.index(f"{name}.{(other or {}).get(field, field)}")
+    return rows
+
+
+@njit
+def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, rule: int, now_s: float, seen: Any) -> None:
+    """Look at the orders, take the one that the rule puts first, give it a line and a truck.
+
+    Args:
+        io: float64 [tag].
+        desk, slots, trucks, lines: tags of each, `DESK` … `LINE`.
+        rule: number in `RULES`.
+        now_s: seconds since the start of the run.
+        seen: float64 [2], memory: changes seen, time to look again; both are set.
+    """
+    d = desk[0]
+    if io[d.Number] != io[d.Taken]:
+        return  # the desk has not answered yet
+    if io[d.Changes] == seen[0] and now_s < seen[1]:
+        return
+    seen[0], seen[1] = io[d.Changes], NEVER
+    best, best_line, best_score, best_urgent = -1, -1, NEVER, -1.0
+    for k in range(slots.shape[0]):
+        s = slots[k]
+        if io[s.Id] == 0.0 or io[s.Left] <= 1e-6:
+            continue
+        if rule == JIT and io[s.Waiting] + io[s.Coming] >= MOST_WAITING and on_site(io, s, now_s) >= MOST_WAITING:
+            continue
+        line, way_s = best_of_lines(io, lines, s, volume_m3(io, s, most_m3(io, trucks)))
+        if line < 0:
+            continue
+        send_s = io[s.Due] - way_s - (MARGIN_S if rule == JIT else 0.0)
+        if now_s < send_s:
+            seen[1] = min(seen[1], send_s)
+            continue
+        score = way_s if rule == NEAREST else io[s.Due]
+        if io[s.Priority] > best_urgent or (io[s.Priority] == best_urgent and score < best_score):
+            best, best_line, best_score, best_urgent = k, line, score, io[s.Priority]
+    if best < 0:
+        return
+    truck = nearest_truck(io, trucks, lines[best_line])
+    if truck < 0:
+        return
+    s = slots[best]
+    io[d.Order], io[d.Truck], io[d.Line] = io[s.Id], truck + 1.0, best_line + 1.0
+    io[d.Volume] = volume_m3(io, s, io[trucks[truck].Capacity])
+    io[d.Number] = (io[d.Number] + 1.0) % 1e9
+    seen[1] = now_s  # there may be more to send
+
+
+@njit
+def on_site(io: Any, s: Any, now_s: float) -> float:
+    """Trucks that would stand on the site if one more were sent now: those there and those that come, less what is poured meanwhile."""
+    pour_s = max(io[s.Pour] * 6.0, 1.0)
+    poured = max(io[s.Drive] + READY_S, 0.0) / pour_s
+    return io[s.Waiting] + io[s.Coming] - poured
+
+
+@njit
+def best_of_lines(io: Any, lines: Any, s: Any, volume: float) -> tuple[int, float]:
+    """The line from which a load arrives first, and how long it takes from now, s; -1 when all have enough to do."""
+    best, best_s = -1, NEVER
+    for k in range(lines.shape[0]):
+        queue = io[lines[k].Queue]
+        if queue >= MOST_QUEUE:
+            continue
+        way_s = io[s.Drive + k] + READY_S + LOADING_S_M3 * volume * (1.0 + queue)
+        if way_s < best_s:
+            best, best_s = k, way_s
+    return best, best_s
+
+
+@njit
+def most_m3(io: Any, trucks: Any) -> float:
+    """What the largest truck may carry."""
+    most = 0.0
+    for k in range(trucks.shape[0]):
+        most = max(most, io[trucks[k].Capacity])
+    return most
+
+
+@njit
+def volume_m3(io: Any, s: Any, capacity: float) -> float:
+    """A full load; the last two share what is left evenly, so that no crumb goes alone."""
+    left = io[s.Left]
+    if left <= capacity + 1e-6:
+        return left
+    return 0.5 * left if left < capacity + 1.0 else capacity
+
+
+@njit
+def nearest_truck(io: Any, trucks: Any, line: Any) -> int:
+    """The free truck nearest to a line, of several there the one whose driver is freshest; -1 for none."""
+    best, best_score = -1, NEVER
+    for k in range(trucks.shape[0]):
+        t = trucks[k]
+        if io[t.State] != PARKED or (io[t.Battery] > 0.5 and io[t.Charge] < LOWEST_CHARGE):
+            continue
+        dx, dy = io[t.X] - io[line.X], io[t.Y] - io[line.Y]
+        score = 10.0 * (dx * dx + dy * dy) ** 0.5 + io[t.AtWheel]
+        if score < best_score:
+            best, best_score = k, score
+    return best

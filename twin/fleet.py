@@ -1,0 +1,472 @@
+"""The fleet: what dispatch decides becomes a truck that loads, is weighed, drives, pours, comes back and is washed out.
+
+What a truck carries is a holder of the ledger like any other. Rules of the road and of the standard are kept here, and what
+was against them is noted: too heavy a truck does not leave, concrete too old is refused or accepted by somebody, what comes back
+gets a decision.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from twin.clock import TICKS_PER_S, ticks
+from twin.engine import LOADS, Engine, Server
+from twin.equipment import dispatch_desk as desk
+from twin.equipment import truck as t
+from twin.equipment import weighbridge
+from twin.equipment.truck_wash import Gate
+from twin.equipment.washout import Washout
+from twin.kernels.mixing import MM_PER_KG_WATER, blend_temperature_c, slump_mm
+from twin.ledger import WATER, book, move, total_kg
+from twin.loading import Bay, Load
+from twin.orders import CRUMB_M3, Job, OrderBook
+from twin.returns import Returns
+from twin.tickets import FIELDS
+from twin.travel import Driver
+
+WASH_EVERY_S = 6 * 3600.0  # engineering choice
+AGE_LIMIT_S = 90 * 60.0  # from water to discharge, GB/T 14902-2012 7.5 (recalled)
+SLUMP_TOLERANCE_MM = 30.0  # at 100 mm and more, GB/T 14902-2012 Table 9 (recalled)
+LATE_TEST_S = 300.0  # the site's engineer tests late concrete (engineering choice)
+LOWEST_CHARGE = 0.2  # of a battery, to be sent (engineering choice)
+CHARGE_BELOW = 0.35
+DAY_S = 86400.0
+
+OUTCOMES = ("in time", "late, accepted after a test", "late, refused", "order cancelled", "too stiff, refused")
+
+
+class Fleet:
+    """All trucks of the plant and the orders they serve.
+
+    Attributes:
+        tickets: deliveries, one dict each, in order of leaving the plant, until `finished` hands them out.
+        written: tickets written so far.
+        left_m3: volume that has left the plant, as ordered.
+        rows: what the ledgers `gate`, `violations`, `returned`, `pours` got since they were last taken.
+        consult: asks the dispatcher of a run in `batch` fidelity to look at the image; returns the tick at which it wants to look again.
+    """
+
+    def __init__(self, engine: Engine, poured: NDArray[np.int64], wet: NDArray[np.int64], starts_s: float, weekday: int = 0) -> None:
+        """Args:
+        poured: [line], batches that each mixer has let go; a ticket names the batches of its load by it.
+        wet: [line, ring], tick at which water met cement, by number of the batch.
+        starts_s: time of day of tick 0; weekday: of that day, 0 is Monday.
+        """
+        plant = engine.plant
+        self.engine, self.fleet = engine, plant.design.fleet
+        self.rows: dict[str, list[dict[str, Any]]] = {"gate": [], "violations": [], "returned": [], "pours": []}
+        self.driver = Driver(engine, starts_s, weekday, self._violation)
+        self.book = OrderBook(engine, plant.map, starts_s, self.changed)
+        self.bays = [Bay(engine, line, self._under, self._leave) for line in plant.design.lines]
+        self.returns = Returns(engine, self.book, self.rows["returned"])
+        self.grades = {r.grade for r in plant.design.recipes}
+        self.strength = {r.grade: r.strength_mpa for r in plant.design.recipes}
+        self.slump = {r.grade: r.slump_mm for r in plant.design.recipes}
+        self.tickets: deque[dict[str, Any]] = deque()
+        self.written, self.left_m3 = 0, 0.0
+        self.gate, self.washout = Gate(engine, plant.design), Washout(engine)
+        self.trucks = [plant.record(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
+        self.consult: Callable[[int], int] | None = None
+        self._poured, self._wet = poured, wet
+        self._scale, self._chargers = Server(), Server(max(self.fleet.chargers, 1))
+        self._bridge = plant.record(weighbridge.NAME)
+        self._pumps = Server(max(self.fleet.pumps, 1))
+        self._charger = plant.motor("Gate.Chargers")
+        self._washed: dict[int, int] = {}
+        self._dirt: dict[int, float] = {}  # on its wheels, kg
+        self._duty: dict[int, tuple[int, float]] = {}  # day, and hours at work on it
+        self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
+        self._road = [plant.link(f"Truck{k + 1}", "road") for k in range(self.fleet.trucks)]
+        self._water = [plant.link("mains", f"Truck{k + 1}") for k in range(self.fleet.trucks)]
+        self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
+        self._desk = plant.table.index(f"{desk.NAME}.Order")
+        self._homes = [plant.map.plant(line) for line in plant.design.lines]
+        for k, truck in enumerate(self.trucks):
+            truck["state"] = t.PARKED
+            self.driver.stand(k, self._homes[k % len(self._homes)])
+        self._consulting = False
+        self._wake = -1
+        engine.watch(LOADS, self._watch)
+
+    # --- the desk -------------------------------------------------------------------------------------
+
+    def learn(self, recipe: Any) -> None:
+        """Let loads posted from now on use a recipe."""
+        self.grades.add(recipe.grade)
+        self.strength[recipe.grade], self.slump[recipe.grade] = recipe.strength_mpa, recipe.slump_mm
+        for bay in self.bays:
+            bay.learn(recipe)
+
+    @property
+    def loads_open(self) -> int:
+        """Loads that the open orders still ask for, with those that trucks have not left with."""
+        waiting = sum(bay.queue for bay in self.bays)
+        return waiting + sum(-int(-job.left_m3 // self.fleet.capacity_m3) for job in self.book.jobs.values())
+
+    def changed(self) -> None:
+        """Something has changed that dispatch may want to look at."""
+        io, at = self.engine.plant.state.io, self._desk
+        io[at + desk.CHANGES] = (io[at + desk.CHANGES] + 1) % 1_000_000_000
+        if self.consult and not self._consulting:
+            self._consult()
+
+    def _consult(self) -> None:
+        """Ask the dispatcher until it has decided all that it wants to decide now, and again when it asks for it."""
+        assert self.consult is not None
+        io, number = self.engine.plant.state.io, self._desk + desk.NUMBER
+        now = int(self.engine.env.now)
+        self._consulting = True
+        while True:
+            before = io[number]
+            again = self.consult(now)
+            if io[number] == before:
+                break
+            self._decide()
+        self._consulting = False
+        if again > now and not now < self._wake <= again:
+            self._wake = again
+            self.engine.at(again, self._woken)
+
+    def _woken(self) -> None:
+        if self._wake <= self.engine.env.now:
+            self._wake = -1
+            self._consult()
+
+    def _watch(self) -> None:
+        """Dispatch has decided, or the controller has accepted or finished a load."""
+        self._decide()
+        for bay in self.bays:
+            bay.look()
+
+    def _decide(self) -> None:
+        io, at = self.engine.plant.state.io, self._desk
+        number = io[at + desk.NUMBER]
+        if number == io[at + desk.TAKEN]:
+            return
+        job, k, line, volume_m3 = (
+            self.book.jobs.get(int(io[at + desk.ORDER])),
+            int(io[at + desk.TRUCK]) - 1,
+            int(io[at + desk.LINE]) - 1,
+            float(io[at + desk.VOLUME]),
+        )
+        io[at + desk.TAKEN] = number
+        io[at + desk.ANSWER] = answer = self._answer(job, k, line, volume_m3)
+        if answer == desk.OK:
+            assert job is not None
+            self._send(job, k, line, volume_m3)
+
+    def _answer(self, job: Job | None, k: int, line: int, volume_m3: float) -> int:
+        """What the desk makes of a decision, as a code of `desk.ANSWERS`."""
+        if job is None or job.left_m3 <= CRUMB_M3:
+            return desk.NO_ORDER
+        if not 0 <= k < len(self.trucks):
+            return desk.NO_TRUCK
+        if self.trucks[k]["state"] != t.PARKED:
+            return desk.OFF_DUTY if self.trucks[k]["state"] in (t.OFF_DUTY, t.RESTING) else desk.NOT_FREE
+        if not 0 <= line < len(self.bays):
+            return desk.NO_LINE
+        if not 0.0 < volume_m3 <= self.fleet.capacity_m3 + 1e-6:
+            return desk.BAD_VOLUME
+        if volume_m3 > job.left_m3 + 1e-3:
+            return desk.TOO_MUCH
+        if self.trucks[k]["battery"] and self.trucks[k]["charge"] < LOWEST_CHARGE:
+            return desk.LOW_BATTERY
+        return desk.OK
+
+    def _send(self, job: Job, k: int, line: int, volume_m3: float) -> None:
+        """A truck goes to a line for a load."""
+        load = Load(job, volume_m3, job.due, k + 1)
+        job.given_m3 += volume_m3
+        job.loads += 1
+        job.coming += 1
+        job.trucks.add(k)
+        self.trucks[k]["order"] = job.number
+        if self.driver.at[k] == self._homes[line]:
+            self._state(k, t.QUEUEING)
+            self.bays[line].take(load)
+        else:
+            self.engine.env.process(self._fetch(load, line))
+        self.book.settle(job)
+
+    def _fetch(self, load: Load, line: int) -> Generator[simpy.Event, Any, None]:
+        """The truck stands at another plant."""
+        k = load.truck - 1
+        yield from self._drive(k, self._homes[line], t.TO_LOAD)
+        self._state(k, t.QUEUEING)
+        self.bays[line].take(load)
+
+    def _state(self, k: int, state: int) -> None:
+        truck = self.trucks[k]
+        t.turn(truck, self.engine.plant.state, int(self.engine.env.now))
+        truck["state"], truck["calm"] = state, 0
+        self.engine.plant.state.io[int(truck["tag"]) + t.STATE] = state
+
+    # --- from the bay to the gate ---------------------------------------------------------------------
+
+    def _under(self, load: Load) -> None:
+        self.trucks[load.truck - 1]["revolutions"] = 0.0
+        self._state(load.truck - 1, t.LOADING)
+
+    def _leave(self, bay: Bay, load: Load) -> None:
+        """A loaded truck leaves the bay with its ticket."""
+        line, s, now, k = self.bays.index(bay), TICKS_PER_S, int(self.engine.env.now), load.truck - 1
+        first, bay.assigned = bay.assigned + 1, int(self._poured[line])
+        state, truck = self.engine.plant.state, self.trucks[k]
+        kg = state.ledger.stock[int(truck["holder"])]
+        truck["load_m3"], truck["at"] = load.volume_m3, now
+        truck["slump_mm"] = slump_mm(kg, 0.0)
+        truck["temp_c"] = blend_temperature_c(kg, state.temperature_c)
+        truck["wet_tick"] = int(self._wet[line, first % self._wet.shape[1]]) if bay.assigned >= first else now
+        self._state(k, t.WEIGHING_OUT)
+        self.written += 1
+        job = load.job
+        ticket = dict.fromkeys(FIELDS)
+        ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "grade": job.grade, "line": bay.line, "load": load.number, "truck": load.truck,
+                   "energy": "battery" if truck["battery"] else "diesel", "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3,
+                   "loaded_kg": float(total_kg(state.ledger, int(truck["holder"]))), "due_s": load.due / s, "queued_s": load.queued / s,
+                   "at_bay_s": load.at_bay / s, "left_s": now / s, "wet_s": float(truck["wet_tick"]) / s, "slump_mm": float(truck["slump_mm"]),
+                   "temperature_c": float(truck["temp_c"]), "km_out": 0.0, "km_back": 0.0}  # fmt: skip
+        self.tickets.append(ticket)
+        self.left_m3 += load.volume_m3
+        self.engine.env.process(self._trip(load, ticket))
+        self.changed()
+
+    def _weigh(self, k: int, ticket: dict[str, Any] | None, way: str) -> Generator[simpy.Event, Any, float]:
+        """Over the weighbridge, with a look at the truck. Returns the mass shown, kg."""
+        cfg, truck, engine = self.engine.plant.design.weighbridge, self.trucks[k], self.engine
+        _, ends = self._scale.take(int(engine.env.now), ticks(cfg.weigh_s + cfg.inspect_s))
+        yield engine.env.timeout(ends - int(engine.env.now))
+        mass = self.fleet.tare_kg + float(total_kg(engine.plant.state.ledger, int(truck["holder"])))
+        shown = float(weighbridge.weigh_kg(self._bridge, mass, engine.seed, k + 1))
+        over = way == "out" and shown > self.fleet.limit_kg
+        faults = [text for text, field in (("leaking", "leak"), ("no position", "gps"), ("no picture", "video")) if truck[field] > 0]
+        self.rows["gate"].append({"time_s": engine.env.now / TICKS_PER_S, "truck": k + 1, "ticket": ticket and ticket["ticket"], "way": way, "shown_kg": shown,
+                                  "passed": not over, "remark": ", ".join(["overloaded"] * over + faults)})  # fmt: skip
+        if over:
+            self._violation(k, ticket, "overload", shown, self.fleet.limit_kg, "sent back to unload")
+        if truck["leak"] > 0:
+            self._violation(k, ticket, "leak guard", float(truck["leak"]), 0.0, "told to mend it")
+        return shown
+
+    def _out(self, load: Load, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, None]:
+        """Weighbridge, and as often as it is too heavy back to unload; then the wash, and out of the gate."""
+        k, fleet = load.truck - 1, self.fleet
+        while True:
+            ticket["gross_kg"] = yield from self._weigh(k, ticket, "out")
+            if ticket["gross_kg"] <= fleet.limit_kg:
+                break
+            self._state(k, t.UNLOADING)
+            kg = total_kg(self.engine.plant.state.ledger, int(self.trucks[k]["holder"]))
+            off_kg = ticket["gross_kg"] - fleet.limit_kg + 2 * self.engine.plant.design.weighbridge.division_kg
+            m3 = load.volume_m3 * off_kg / max(kg, 1.0)
+            yield self.engine.wait(300.0)
+            self.returns.unload(k, ticket, off_kg, m3, "overload")
+            self._shorten(load, ticket, m3)
+            self._state(k, t.WEIGHING_OUT)
+        self._state(k, t.WASHING)
+        yield from self.gate.goes(self._dirt.get(k + 1, 0.0))
+
+    def _shorten(self, load: Load, ticket: dict[str, Any], m3: float) -> None:
+        """Less is on the truck than was ordered: the order wants the rest from another."""
+        load.volume_m3 -= m3
+        ticket["volume_m3"] -= m3
+        self.trucks[load.truck - 1]["load_m3"] -= m3
+        self.left_m3 -= m3
+        load.job.given_m3 -= m3
+
+    # --- to the site and back -------------------------------------------------------------------------
+
+    def _trip(self, load: Load, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, None]:
+        """Leave, drive, pour, drive back, be weighed and washed out; rest and charge when it is time."""
+        k, job, s = load.truck - 1, load.job, TICKS_PER_S
+        begun = int(self.engine.env.now)
+        yield from self._out(load, ticket)
+        ticket["gate_s"] = self.engine.env.now / s
+        yield from self._drive(k, job.place, t.DRIVING_OUT, ticket)
+        ticket["arrived_s"] = self.engine.env.now / s
+        back_m3 = yield from self._pour(load, ticket)
+        yield from self._drive(k, self._homes[[b.line for b in self.bays].index(ticket["line"])], t.DRIVING_BACK, ticket)
+        ticket["returned_s"] = self.engine.env.now / s
+        self._dirt[k + 1] = self.gate.comes()
+        self._state(k, t.WEIGHING_IN)
+        ticket["tare_kg"] = yield from self._weigh(k, ticket, "in")
+        washed = self.engine.env.now - self._washed.get(k, -(10**9)) <= ticks(WASH_EVERY_S)
+        if back_m3 > 0.0:
+            self._state(k, t.WASHING_OUT)
+            made = yield from self.returns.decide(k, ticket, back_m3)
+            if isinstance(made, Job):
+                self._again(load, made, back_m3, ticket)
+                return
+            washed = made
+        if not washed:
+            self._state(k, t.WASHING_OUT)
+            self._washed[k] = int(self.engine.env.now)
+            yield from self.washout.use(k + 1, int(self.trucks[k]["holder"]), self.fleet.washout_kg)
+        self.trucks[k]["order"] = 0
+        yield from self._recover(k, (int(self.engine.env.now) - begun) / s)
+        self._state(k, t.PARKED)
+        self.changed()
+
+    def _again(self, load: Load, job: Job, m3: float, before: dict[str, Any]) -> None:
+        """What came back goes to another site, with a ticket of its own."""
+        k, s, now = load.truck - 1, TICKS_PER_S, int(self.engine.env.now)
+        job.given_m3 += m3
+        job.loads += 1
+        job.coming += 1
+        job.trucks.add(k)
+        self.trucks[k]["order"], self.trucks[k]["load_m3"] = job.number, m3
+        self._state(k, t.WEIGHING_OUT)
+        self.written += 1
+        ticket = dict.fromkeys(FIELDS) | {
+            name: before[name] for name in FIELDS[:9] + ("queued_s", "at_bay_s", "wet_s", "slump_mm", "temperature_c")
+        }
+        ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "volume_m3": m3, "due_s": job.due / s, "left_s": now / s, "km_out": 0.0,
+                   "km_back": 0.0, "loaded_kg": float(total_kg(self.engine.plant.state.ledger, int(self.trucks[k]["holder"])))}  # fmt: skip
+        self.tickets.append(ticket)
+        self.engine.env.process(self._trip(Load(job, m3, job.due, k + 1), ticket))
+        self.book.settle(job)
+
+    def _drive(self, k: int, to: int, state: int, ticket: dict[str, Any] | None = None) -> Generator[simpy.Event, Any, None]:
+        """One way over the map."""
+        self._state(k, state)
+        km, minutes = yield from self.driver.drive(k, to, self._rng[k + 1], ticket)
+        truck = self.trucks[k]
+        loaded = truck["load_m3"] > 0.0
+        per_km = self.fleet.battery_kwh_km[loaded] if truck["battery"] else self.fleet.diesel_l_km[loaded]
+        if truck["battery"]:
+            truck["charge"] = max(truck["charge"] - km * per_km / self.fleet.battery_kwh, 0.0)
+        if ticket is not None:
+            ticket["km_out" if state == t.DRIVING_OUT else "km_back"] += km
+            ticket["energy_used"] = (ticket["energy_used"] or 0.0) + km * per_km
+        ledger = self.engine.plant.state.ledger
+        if loaded and truck["leak"] > 0.0:
+            move(ledger, self._road[k], truck["leak"] * minutes)
+        if loaded and truck["watered"] > 0.0:
+            kg = float(truck["watered"])
+            book(ledger, self._water[k], WATER, kg)
+            truck["slump_mm"] = min(truck["slump_mm"] + MM_PER_KG_WATER * kg / truck["load_m3"], 260.0)
+            self._violation(k, ticket, "water added", kg, 0.0, "told to the site")
+
+    def _pour(self, load: Load, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, float]:
+        """Wait for the turn, be tested if late, pour. Returns what stays in the drum, m³."""
+        k, job, s, env, truck, rng = (
+            load.truck - 1,
+            load.job,
+            TICKS_PER_S,
+            self.engine.env,
+            self.trucks[load.truck - 1],
+            self._rng[load.truck],
+        )
+        pour = ticks(job.pour_s_m3 * load.volume_m3 * rng.lognormal(0.0, 0.25))  # engineering choice
+        over_m3 = min(rng.exponential(self.fleet.returned_m3), 0.5 * load.volume_m3) if rng.random() < self.fleet.returned_share else 0.0
+        job.coming -= 1
+        job.waiting += 1
+        self._state(k, t.WAITING)
+        self._pump(job)
+        begins = max(int(env.now), job.free, job.pump_ready)
+        late = begins + pour - truck["wet_tick"] > ticks(AGE_LIMIT_S)
+        if late:
+            begins = max(begins, int(env.now) + ticks(LATE_TEST_S))
+        job.free = begins + pour
+        self.book.settle(job)
+        yield env.timeout(begins - int(env.now))
+        t.turn(truck, self.engine.plant.state, begins)
+        ticket |= {"pour_s": begins / s, "age_site_min": (begins - truck["wet_tick"]) / s / 60, "slump_site_mm": float(truck["slump_mm"]),
+                   "temperature_site_c": float(truck["temp_c"]), "revolutions": float(truck["revolutions"])}  # fmt: skip
+        job.waiting -= 1
+        outcome = self._accept(job, truck, late)
+        ticket["outcome"] = outcome
+        if late:
+            self._violation(k, ticket, "older than 90 min", (begins + pour - truck["wet_tick"]) / s / 60, AGE_LIMIT_S / 60, outcome)
+        if "accepted" not in outcome and outcome != "in time":
+            job.free = min(job.free, begins)
+            self._finish(job, k, load.volume_m3, ticket)
+            return load.volume_m3
+        if job.gap and job.last_end >= 0 and begins - job.last_end > job.gap:
+            self.rows["pours"].append({"time_s": begins / s, "order": job.site, "order_number": job.number, "ticket": ticket["ticket"],
+                                       "gap_min": (begins - job.last_end) / s / 60, "limit_min": job.gap / s / 60})  # fmt: skip
+        self._state(k, t.POURING)
+        yield env.timeout(pour)
+        ledger = self.engine.plant.state.ledger
+        held = total_kg(ledger, int(truck["holder"]))
+        keep = self.fleet.residue_kg + over_m3 / load.volume_m3 * held
+        ticket["poured_s"] = env.now / s
+        ticket["poured_kg"] = float(move(ledger, self._site[k], max(held - keep, 0.0)))
+        job.last_end = int(env.now)
+        job.poured_m3 += load.volume_m3
+        self._finish(job, k, 0.0, ticket)
+        truck["load_m3"] = over_m3
+        return over_m3
+
+    def _accept(self, job: Job, truck: Any, late: bool) -> str:
+        """What the site says to a load, by its slump and its age."""
+        if job.cancelled:
+            return OUTCOMES[3]
+        wished = self.slump[job.grade]
+        stiff = truck["slump_mm"] < wished - SLUMP_TOLERANCE_MM - 20.0
+        if late:
+            return OUTCOMES[2] if truck["slump_mm"] < wished - SLUMP_TOLERANCE_MM else OUTCOMES[1]
+        return OUTCOMES[4] if stiff and wished >= 100.0 else OUTCOMES[0]
+
+    def _finish(self, job: Job, k: int, refused_m3: float, ticket: dict[str, Any]) -> None:
+        """A load is off the order's list; what was refused is wanted again."""
+        job.trucks.discard(k)
+        job.given_m3 -= refused_m3
+        self.book.settle(job)
+
+    def _pump(self, job: Job) -> None:
+        """A pump truck comes with the first load of an order that wants one, and stays until the order is poured."""
+        if not job.pump or job.pump_ready >= 0:
+            return
+        setup = ticks(60 * self.fleet.pump_setup_min)
+        if self.fleet.pumps == 0:
+            job.pump_ready = job.start  # hired
+            return
+        left = max(job.volume_m3 - job.poured_m3, 0.0)
+        begins, _ = self._pumps.take(max(job.start - setup, 0), setup + ticks(left * job.pour_s_m3 * 1.3))
+        job.pump_ready = begins + setup
+
+    # --- rest, charge ---------------------------------------------------------------------------------
+
+    def _recover(self, k: int, worked_s: float) -> Generator[simpy.Event, Any, None]:
+        """Rest at the wheel's limit, charge a low battery, and stop when the drivers' hours of the day are over."""
+        truck, fleet, env = self.trucks[k], self.fleet, self.engine.env
+        if truck["wheel_s"] >= fleet.drive_limit_h * 3600.0 - 3600.0:
+            self._state(k, t.RESTING)
+            yield self.engine.wait(60 * fleet.rest_min)
+            truck["wheel_s"] = 0.0
+        if truck["battery"] and truck["charge"] < CHARGE_BELOW and fleet.chargers:
+            self._state(k, t.CHARGING)
+            kwh = (0.95 - truck["charge"]) * fleet.battery_kwh
+            _, ends = self._chargers.take(int(env.now), ticks(kwh / fleet.charger_kw * 3600.0))
+            yield env.timeout(ends - int(env.now))
+            truck["charge"] += kwh / fleet.battery_kwh
+            self._charger[0] += kwh / fleet.charger_kw * 3600.0
+            self._charger[1] += kwh * 3600.0
+        clock_s = self.driver.clock_s()
+        day = int(clock_s // DAY_S)
+        before, worked = self._duty.get(k, (day, 0.0))
+        worked = worked_s + (worked if before == day else 0.0)
+        self._duty[k] = day, worked
+        if worked > fleet.shift_h * fleet.drivers * 3600.0:
+            self._state(k, t.OFF_DUTY)
+            yield self.engine.wait((day + 1) * DAY_S - clock_s)
+
+    # --- ledgers --------------------------------------------------------------------------------------
+
+    def _violation(self, k: int, ticket: dict[str, Any] | None, kind: str, value: float, limit: float, action: str) -> None:
+        self.rows["violations"].append({"time_s": self.engine.env.now / TICKS_PER_S, "truck": k + 1, "ticket": ticket and ticket["ticket"], "kind": kind,
+                                        "value": float(value), "limit": limit, "action": action})  # fmt: skip
+
+    def finished(self, everything: bool = False) -> list[dict[str, Any]]:
+        """Tickets whose trucks have returned since the last call, in the order of their numbers; or all that are left."""
+        out = []
+        while self.tickets and (everything or self.tickets[0]["returned_s"] is not None):
+            out.append(self.tickets.popleft())
+        return out

@@ -1,0 +1,179 @@
+"""The order desk's book: open orders, the slots in which dispatch sees them, and how far each has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from twin.clock import TICKS_PER_S
+from twin.engine import Engine
+from twin.equipment import dispatch_desk, order_slot
+from twin.roadmap import Map
+
+HORIZON_S = 3 * 3600.0  # an order is shown to dispatch so long before it begins (engineering choice)
+CRUMB_M3 = 1e-6
+
+
+@dataclass(slots=True)
+class Job:
+    """One order on the book; times in ticks.
+
+    Attributes:
+        place: of the site on the map.
+        every: wished interval between loads; 0 for as fast as trucks come.
+        pour_s_m3: time to pour a cubic metre, mean.
+        late, gap: tolerance of the start of a pour, and most time between two pours (0 for any).
+        given_m3, poured_m3: given to trucks, and poured on the site.
+        free: when the pouring place is free again; `last_end` when the last pour ended (-1 for none yet).
+    """
+
+    site: str
+    grade: str
+    volume_m3: float
+    start: int
+    place: int
+    every: int = 0
+    pour_s_m3: float = 150.0
+    pump: bool = False
+    late: int = 15 * 60 * TICKS_PER_S
+    gap: int = 0
+    priority: int = 5
+    number: int = 0
+    slot: int = -1
+    given_m3: float = 0.0
+    poured_m3: float = 0.0
+    loads: int = 0
+    waiting: int = 0
+    coming: int = 0
+    free: int = 0
+    last_end: int = -1
+    pump_ready: int = -1
+    cancelled: bool = False
+    trucks: set[int] = field(default_factory=set)
+
+    @property
+    def left_m3(self) -> float:
+        """Not yet given to a truck."""
+        return 0.0 if self.cancelled else max(self.volume_m3 - self.given_m3, 0.0)
+
+    @property
+    def due(self) -> int:
+        """When the next load shall begin to pour."""
+        return self.start + self.loads * self.every
+
+
+class OrderBook:
+    """All orders of a run.
+
+    Attributes:
+        jobs: by number.
+        changed: called whenever dispatch may want to look.
+    """
+
+    def __init__(self, engine: Engine, map: Map, starts_s: float, changed: Callable[[], None]) -> None:
+        plant = engine.plant
+        self.engine, self.map, self.changed = engine, map, changed
+        self.jobs: dict[int, Job] = {}
+        self.grades = [r.grade for r in plant.design.recipes]
+        self._queue: list[Job] = []  # shown as soon as a slot is free, the first to begin first
+        slots = plant.table.of_kind("order_slot")
+        self._first = [m.first for m in slots]
+        self._free = list(range(len(slots)))[::-1]
+        self._plants = [map.plant(line) for line in plant.design.lines]
+        self._open = plant.table.index(f"{dispatch_desk.NAME}.OpenOrders")
+        self._starts_s = starts_s
+        self.open = 0
+
+    def add(self, jobs: list[Job]) -> None:
+        """Take on orders; each is shown some hours before it begins."""
+        for job in jobs:
+            job.number = len(self.jobs) + 1
+            job.free = job.start
+            self.jobs[job.number] = job
+            self.open += 1
+            early = job.start - round(HORIZON_S * TICKS_PER_S)
+            if early <= self.engine.now:
+                self._release(job)
+            else:
+                self.engine.at(early, lambda job=job: self._release(job))  # type: ignore[misc]
+        self._count()
+
+    def _count(self) -> None:
+        self.engine.plant.state.io[self._open] = self.open
+
+    def _release(self, job: Job) -> None:
+        if job.left_m3 <= CRUMB_M3:
+            return
+        self._queue.append(job)
+        self._queue.sort(key=lambda j: (-j.priority, j.start, j.number))
+        self._fill()
+
+    def _fill(self) -> None:
+        while self._free and self._queue:
+            job = self._queue.pop(0)
+            job.slot = self._free.pop()
+            self.show(job)
+        self.changed()
+
+    def settle(self, job: Job) -> None:
+        """Something of an order has changed: show it, or close it when nothing is left of it."""
+        if job.left_m3 <= CRUMB_M3 and not job.trucks:
+            if job.number in self.jobs:
+                del self.jobs[job.number]
+                self.open -= 1
+                self._count()
+            if job in self._queue:
+                self._queue.remove(job)
+            if job.slot >= 0:
+                first = self._first[job.slot]
+                self.engine.plant.state.io[first : first + order_slot.LAST_END + 1] = 0.0
+                self._free.append(job.slot)
+                job.slot = -1
+                self._fill()
+                return
+        elif job.slot >= 0:
+            self.show(job)
+        self.changed()
+
+    def show(self, job: Job) -> None:
+        """Write an order into its slot."""
+        io, a, s = self.engine.plant.state.io, self._first[job.slot], TICKS_PER_S
+        x, y = self.map.xy_km[job.place]
+        left = job.left_m3
+        if job.grade not in self.grades:
+            self.grades.append(job.grade)
+        io[a : a + order_slot.LAST_END + 1] = (
+            job.number, self.grades.index(job.grade) + 1, left, job.given_m3 - job.poured_m3, job.poured_m3, job.due / s, job.every / s, job.late / s,
+            job.gap / s, job.pour_s_m3, x, y, job.priority, job.pump, job.waiting, job.coming, max(job.last_end, 0) / s,
+        )  # fmt: skip
+        for k in range(len(self._plants)):
+            io[a + order_slot.LAST_END + 1 + k] = self.drive_s(k, job)
+
+    def drive_s(self, line: int, job: Job) -> float:
+        """Drive from a line to a site, setting out now."""
+        return self.map.drive_s(self._plants[line], job.place, self._starts_s + self.engine.now / TICKS_PER_S)
+
+    def change(self, number: int, volume_m3: float | None, start: int | None) -> None:
+        """The site wants more, less, or at another time; what trucks already have stays theirs."""
+        job = self.jobs[number]
+        if volume_m3 is not None:
+            job.volume_m3 = max(volume_m3, job.given_m3)
+        if start is not None:
+            job.start = start
+        self.engine.log("order", job.site, job.volume_m3, "changed")
+        self.settle(job)
+
+    def cancel(self, number: int) -> None:
+        """The site wants no more; trucks that have not arrived are sent back when they do."""
+        job = self.jobs[number]
+        job.cancelled = True
+        self.engine.log("order", job.site, job.volume_m3 - job.given_m3, "cancelled")
+        self.settle(job)
+
+
+def progress(book: OrderBook) -> list[dict[str, Any]]:
+    """Open orders with what is left of each, for people."""
+    return [
+        {"number": j.number, "site": j.site, "grade": j.grade, "left_m3": j.left_m3, "poured_m3": j.poured_m3} for j in book.jobs.values()
+    ]

@@ -1,0 +1,133 @@
+"""Driving: a truck's way over the map, its track, and what happens on the road."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import simpy
+
+from twin.clock import TICKS_PER_S, ticks
+from twin.engine import Engine
+from twin.equipment.truck import POINTS
+from twin.kernels.track import position
+
+DAY_S = 86400.0
+WET_PACE, WET_MM_H = 0.9, 2.0  # in rain everybody drives slower (engineering choice)
+SPEEDING = 1.1  # of the limit: from here it is noted, Road Traffic Safety Law art. 90 practice (recalled)
+REPAIR_LOOK_S = 60.0
+
+
+class Driver:
+    """Moves trucks over the map of the plant's district.
+
+    Attributes:
+        at: place of each truck that stands; where it goes while it drives.
+    """
+
+    def __init__(
+        self, engine: Engine, starts_s: float, weekday: int, violation: Callable[[int, Any, str, float, float, str], None]
+    ) -> None:
+        plant = engine.plant
+        self.engine, self.map = engine, plant.map
+        self.tracks = plant.state.tracks
+        self.trucks = [plant.record(f"Truck{k + 1}") for k in range(plant.design.fleet.trucks)]
+        self.at = [0] * len(self.trucks)
+        self._starts_s, self._weekday, self._violation = starts_s, weekday, violation
+        self._driving: dict[int, simpy.Process] = {}
+        self._site = plant.state.site[0]
+        for k in range(len(self.trucks)):
+            engine.befalls[f"Truck{k + 1}"] = lambda k=k: self._struck(k)  # type: ignore[misc]
+
+    def clock_s(self) -> float:
+        """Seconds since the run's first midnight."""
+        return self._starts_s + self.engine.env.now / TICKS_PER_S
+
+    def weekend(self, clock_s: float) -> bool:
+        """Whether a time is on a Saturday or Sunday."""
+        return (self._weekday + int(clock_s // DAY_S)) % 7 >= 5
+
+    def stand(self, k: int, place: int) -> None:
+        """A truck stands at a place."""
+        self.at[k] = place
+        self.tracks[k, 0, 1:3] = self.map.xy_km[place]
+        self.trucks[k]["points"] = 1
+
+    def drive(
+        self, k: int, to: int, rng: np.random.Generator, ticket: dict[str, Any] | None
+    ) -> Generator[simpy.Event, Any, tuple[float, float]]:
+        """SimPy process: drive to a place; yields until the truck is there. Returns km and minutes on the way."""
+        env, truck, came = self.engine.env, self.trucks[k], int(self.engine.env.now)
+        start, self.at[k] = self.at[k], to
+        astray = truck["astray"] > 0.5
+        route = self.map.detour(start, to, came) if astray else self.map.route(start, to)
+        pace = (1.0 + truck["speeding"]) * rng.lognormal(0.0, self.engine.plant.design.fleet.pace_sd)
+        if self._site["rain_mm_h"] > WET_MM_H:
+            pace *= WET_PACE
+        clock_s = self.clock_s()
+        passed_s = route.drive(self.map, clock_s, self.weekend(clock_s), pace)
+        n = min(len(passed_s), POINTS)
+        track = self.tracks[k]
+        track[:n, 0] = came / TICKS_PER_S + passed_s[:n]
+        track[:n, 1:3] = self.map.xy_km[route.places[:n]]
+        track[1:n, 3] = self.map.limit_km_h[route.kind[: n - 1]]
+        truck["points"], truck["astray_now"], truck["calm"] = n, float(astray), 0
+        if n > 1:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                speed = route.length_km[: n - 1] / np.diff(passed_s[:n]) * 3600.0
+            over = speed / track[1:n, 3]
+            worst = int(np.argmax(over))
+            if over[worst] > SPEEDING and truck["gps"] < 0.5:
+                self._violation(k, ticket, "speeding", speed[worst], float(track[worst + 1, 3]), "told to the driver")
+        if astray and truck["gps"] < 0.5:
+            self._violation(k, ticket, "off the route", route.km, self.map.route(start, to).km, "told to the driver")
+        yield from self._until(k, came + ticks(float(passed_s[-1])))
+        minutes = (env.now - came) / TICKS_PER_S / 60.0
+        truck["odometer_km"] += route.km
+        truck["wheel_s"] += 60.0 * minutes
+        truck["astray_now"] = 0.0
+        return route.km, minutes
+
+    def _until(self, k: int, arrives: int) -> Generator[simpy.Event, Any, None]:
+        """Wait for the arrival; a truck that breaks down stands until it is repaired."""
+        env, truck = self.engine.env, self.trucks[k]
+        if env.active_process is None:
+            raise RuntimeError("a truck drives as a process of its own")
+        self._driving[k] = env.active_process
+        while True:
+            try:
+                if truck["broken"] > 0.5:
+                    raise simpy.Interrupt
+                yield env.timeout(max(arrives - int(env.now), 0))
+                break
+            except simpy.Interrupt:
+                stands = int(env.now)
+                while truck["broken"] > 0.5:
+                    with_patience = self.engine.wait(REPAIR_LOOK_S)
+                    try:
+                        yield with_patience
+                    except simpy.Interrupt:
+                        continue
+                arrives += int(env.now) - stands
+                self._stood(k, stands / TICKS_PER_S, env.now / TICKS_PER_S)
+        del self._driving[k]
+
+    def _stood(self, k: int, from_s: float, to_s: float) -> None:
+        """Put the time that a truck stood on its way into its track."""
+        track, n = self.tracks[k], int(self.trucks[k]["points"])
+        x, y, _ = position(track[:, 0].copy(), track[:, 1].copy(), track[:, 2].copy(), n, from_s)
+        later = track[:n][track[:n, 0] > from_s].copy()
+        passed = track[:n][track[:n, 0] <= from_s].copy()
+        later[:, 0] += to_s - from_s
+        limit = later[0, 3] if len(later) else 0.0
+        both = np.array([[from_s, x, y, limit], [to_s, x, y, limit]])
+        points = np.concatenate([passed, both, later])[-POINTS:]
+        track[: len(points)] = points
+        self.trucks[k]["points"] = len(points)
+
+    def _struck(self, k: int) -> None:
+        """A fault has befallen a truck."""
+        self.trucks[k]["calm"] = 0
+        if self.trucks[k]["broken"] > 0.5 and k in self._driving and self._driving[k].is_alive:
+            self._driving[k].interrupt()
