@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from twin.equipment import dust_source, monitor
-from twin.jit import njit
+from twin.jit import njit, njit_rare
 from twin.kernels import dispersion
 
 QUIET_DB = 32.0  # sound that comes in from around at night; by day 12 dB more (engineering choice)
 DAY_EXTRA_DB = 12.0
 
 
-@njit
+@njit_rare
 def minute(p: Any, dt_s: float) -> None:
     """A minute has passed.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,16 +25,25 @@ from numpy.typing import NDArray
 ROOT = Path(__file__).resolve().parent.parent
 F = TypeVar("F", bound=Callable[..., Any])
 KERNEL_ROOMS = ("twin", "control", "scenarios")
+IMPORT = re.compile(rb"^from ((?:twin|control|scenarios)[\w.]*) import", re.MULTILINE)
 
 
 def cache_folder() -> Path:
     """Folder of the compiled kernels for exactly these sources, this Python and this numba."""
     digest = hashlib.sha256(f"{sys.version}{numba.__version__}".encode())
-    for room in KERNEL_ROOMS:
-        for source in sorted((ROOT / room).rglob("*.py")):
-            digest.update(source.read_bytes())
+    for text in kernel_sources():
+        digest.update(text)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "batchtwin" / f"kernels-{digest.hexdigest()[:16]}"
+
+
+def kernel_sources() -> list[bytes]:
+    """Every file with a kernel in it, and every file of ours from which such a file imports by name."""
+    text = {path: path.read_bytes() for room in KERNEL_ROOMS for path in sorted((ROOT / room).rglob("*.py"))}
+    wanted = {path for path, source in text.items() if b"njit" in source}
+    for path in list(wanted):
+        wanted |= {ROOT / (name.decode().replace(".", "/") + ".py") for name in IMPORT.findall(text[path])}
+    return [source for path, source in text.items() if path in wanted]
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
@@ -49,6 +59,11 @@ if not os.environ.get("NUMBA_CACHE_DIR"):
 def njit(function: F) -> F:
     """Compile a kernel to machine code, cached on disk."""
     return numba.njit(cache=True, error_model="numpy", _nrt=False, forceinline=True)(function)  # type: ignore[call-overload,no-any-return]
+
+
+def njit_rare(function: F) -> F:
+    """Compile a kernel that is called once a second or less: a function of its own, since a copy in each caller costs the compiler much and saves little."""
+    return numba.njit(cache=True, error_model="numpy", _nrt=False)(function)  # type: ignore[call-overload,no-any-return]
 
 
 def njit_parallel(function: F) -> F:

@@ -40,7 +40,7 @@ from twin.equipment import (
 )
 from twin.equipment.part import Fault, Site
 from twin.image import Image
-from twin.jit import njit
+from twin.jit import njit, njit_rare
 from twin.ledger import N_SPECIES, SPECIES, Ledger, residual
 from twin.placing import place_surroundings
 
@@ -300,10 +300,8 @@ def step(p: Any, ticks: int) -> None:
     carry(p, dt_s)
     p.site[0].tick += ticks
     # Silos, bins and tanks are slow: a tenth of a second is fine enough.
-    if ticks >= SCAN_TICKS:
-        slow(p, dt_s)
-    elif p.site[0].tick % SCAN_TICKS == 0:
-        slow(p, SCAN_TICKS * TICK_S)
+    if ticks >= SCAN_TICKS or p.site[0].tick % SCAN_TICKS == 0:
+        slow(p, max(dt_s, SCAN_TICKS * TICK_S))
 
 
 @njit
@@ -349,7 +347,7 @@ def slow(p: Any, dt_s: float) -> None:
         site.aired = site.tick
 
 
-@njit
+@njit_rare
 def water(p: Any, dt_s: float) -> None:
     """The water loop is slower still: surfaces, pumps, separator and press, then the basins and their weirs."""
     for k in range(p.sprays.shape[0]):
@@ -408,7 +406,7 @@ def sense_stores(p: Any) -> None:
         moisture_probe.sense(p.probes[k], p)
 
 
-@njit
+@njit_rare
 def sense_surroundings(p: Any) -> None:
     """Sensors of weather, water and air: they look when their slow part of the plant has moved."""
     for k in range(p.weather_stations.shape[0]):
