@@ -119,15 +119,13 @@ def _bought_share(run: Run) -> dict[str, float]:
 
 def _delivery_kg(run: Run, batches: pd.DataFrame) -> np.ndarray[Any, Any]:
     """A4 of each batch: its mass over the way to the site by the truck's factor; 0 while the load has not arrived."""
-    f, fleet = factors(), run.info["design"]["fleet"]
-    rate = f["transport_kg_t_km"]["concrete"]["value"]
-    if fleet["energy"] == "battery":
-        rate = f["battery_kwh_t_km"]["value"] * f["grid_kg_kwh"]["value"]
+    f = factors()
+    diesel, battery = f["transport_kg_t_km"]["concrete"]["value"], f["battery_kwh_t_km"]["value"] * f["grid_kg_kwh"]["value"]
     out = np.zeros(len(batches))
     mass_t = sum(batches[f"{s}_kg"] for s in SPECIES).to_numpy() / 1000
     line, number = batches.line.astype(str).to_numpy(), batches.number.to_numpy()
     for ticket in run.df("deliveries").dropna(subset=["arrived_s"]).itertuples():
-        km = (ticket.arrived_s - ticket.left_s) / 3600 * fleet["speed_km_h"]
+        rate = battery if ticket.energy == "battery" else diesel
         mine = (line == ticket.line) & (number >= ticket.batch_from) & (number <= ticket.batch_to)
-        out[mine] = mass_t[mine] * km * rate
+        out[mine] = mass_t[mine] * ticket.km_out * rate
     return out

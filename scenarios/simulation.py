@@ -26,6 +26,7 @@ from scenarios.booking import book_all, job
 from scenarios.drive import play_batch, play_ticks
 from scenarios.operator import ShiftOperator
 from scenarios.orders import Order
+from scenarios.quality import Laboratory
 from scenarios.recorder import log_for
 from scenarios.schema import Dispatch, Scenario, check, load_scenario
 from scenarios.store import RunWriter
@@ -157,6 +158,7 @@ class Simulation:
         self.fleet = Fleet(self.engine, self._log.poured, self._log.wet, self.scenario.midnight_s, self.scenario.starts.weekday())
         if self.fidelity == "batch" and self._dispatch:
             self.fleet.consult = partial(self._dispatch.scan, self.plant.state.io)
+        self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)
         book_all(self.engine, self.fleet.book, self.scenario, sky)
         self.engine.env.process(self.fleet.washout.sweep())
         self.engine.env.process(self.fleet.washout.clean_up(self.scenario.midnight_s))
@@ -301,7 +303,11 @@ class Simulation:
         if recycled:
             problem = f"{recipe.grade} takes no recycled aggregate, but the separator's goes into the box of {', '.join(sorted(recycled))}"
             raise BatchtwinError("E401", problem=problem, mend="allow it, or use another material")
-        act = partial(self.fleet.learn, recipe)
+
+        def act() -> None:
+            self.fleet.learn(recipe)
+            self.laboratory.learn(recipe)
+
         self._wish(Command("load_recipe", recipe.grade, recipe.strength_mpa, "", {"recipe": recipe.model_dump()}, act))
         self.fleet.grades.add(recipe.grade)
 
@@ -450,6 +456,8 @@ class Simulation:
         self.purchasing.lots.clear()
         finished = self.fleet.finished(everything=self._closed is not None)
         new["deliveries"] = tables.rows(tables.TICKET, finished)
+        new["samples"] = self.laboratory.take(new["batches"], new["deliveries"], everything=self._closed is not None)
+        new["cubes"] = self.laboratory.test(self.tick / TICKS_PER_S)
         for name, schema in tables.LEDGERS.items():
             new[name] = tables.rows(schema, self.fleet.rows[name])
             self.fleet.rows[name].clear()

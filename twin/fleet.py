@@ -229,7 +229,7 @@ class Fleet:
         ticket = dict.fromkeys(FIELDS)
         ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "grade": job.grade, "line": bay.line, "load": load.number, "truck": load.truck,
                    "energy": "battery" if truck["battery"] else "diesel", "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3,
-                   "loaded_kg": float(total_kg(state.ledger, int(truck["holder"]))), "due_s": load.due / s, "queued_s": load.queued / s,
+                   "loaded_kg": float(total_kg(state.ledger, int(truck["holder"]))), "due_s": load.due / s, "late_s": job.late / s, "queued_s": load.queued / s,
                    "at_bay_s": load.at_bay / s, "left_s": now / s, "wet_s": float(truck["wet_tick"]) / s, "slump_mm": float(truck["slump_mm"]),
                    "temperature_c": float(truck["temp_c"]), "km_out": 0.0, "km_back": 0.0}  # fmt: skip
         self.tickets.append(ticket)
@@ -326,7 +326,7 @@ class Fleet:
         ticket = dict.fromkeys(FIELDS) | {
             name: before[name] for name in FIELDS[:9] + ("queued_s", "at_bay_s", "wet_s", "slump_mm", "temperature_c")
         }
-        ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "volume_m3": m3, "due_s": job.due / s, "left_s": now / s, "km_out": 0.0,
+        ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "volume_m3": m3, "due_s": job.due / s, "late_s": job.late / s, "left_s": now / s, "km_out": 0.0,
                    "km_back": 0.0, "loaded_kg": float(total_kg(self.engine.plant.state.ledger, int(self.trucks[k]["holder"])))}  # fmt: skip
         self.tickets.append(ticket)
         self.engine.env.process(self._trip(Load(job, m3, job.due, k + 1), ticket))
@@ -337,7 +337,7 @@ class Fleet:
         self._state(k, state)
         km, minutes = yield from self.driver.drive(k, to, self._rng[k + 1], ticket)
         truck = self.trucks[k]
-        loaded = truck["load_m3"] > 0.0
+        loaded = bool(truck["load_m3"] > 0.0)
         per_km = self.fleet.battery_kwh_km[loaded] if truck["battery"] else self.fleet.diesel_l_km[loaded]
         if truck["battery"]:
             truck["charge"] = max(truck["charge"] - km * per_km / self.fleet.battery_kwh, 0.0)

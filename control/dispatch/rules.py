@@ -23,7 +23,7 @@ DISPATCH_TICKS = 100  # it looks once a second
 PARKED = 0.0  # code of `Truck1.State`
 LOADING_S_M3, READY_S = 20.0, 150.0  # to load a cubic metre; drive in, weigh out, be washed (engineering choice)
 MARGIN_S = 120.0  # that a load shall come early (engineering choice)
-MOST_QUEUE, MOST_WAITING = 3, 2  # loads at a line, and trucks on a site, beyond which nothing more is sent there
+MOST_QUEUE, AHEAD = 3, 1.0  # loads at a line, and trucks that may wait on a site, beyond which nothing more is sent there
 LOWEST_CHARGE = 30.0  # % of a battery
 NEVER = 1e18
 
@@ -93,12 +93,12 @@ def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, rule: int, n
         s = slots[k]
         if io[s.Id] == 0.0 or io[s.Left] <= 1e-6:
             continue
-        if rule == JIT and io[s.Waiting] + io[s.Coming] >= MOST_WAITING and on_site(io, s, now_s) >= MOST_WAITING:
-            continue
-        line, way_s = best_of_lines(io, lines, s, volume_m3(io, s, most_m3(io, trucks)))
+        volume = volume_m3(io, s, most_m3(io, trucks))
+        line, way_s = best_of_lines(io, lines, s, volume)
         if line < 0:
             continue
-        send_s = io[s.Due] - way_s - (MARGIN_S if rule == JIT else 0.0)
+        due_s = max(io[s.Due], wanted_s(io, s, volume, now_s)) - MARGIN_S if rule == JIT else io[s.Due]
+        send_s = due_s - way_s
         if now_s < send_s:
             seen[1] = min(seen[1], send_s)
             continue
@@ -118,11 +118,11 @@ def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, rule: int, n
 
 
 @njit
-def on_site(io: Any, s: Any, now_s: float) -> float:
-    """Trucks that would stand on the site if one more were sent now: those there and those that come, less what is poured meanwhile."""
-    pour_s = max(io[s.Pour] * 6.0, 1.0)
-    poured = max(io[s.Drive] + READY_S, 0.0) / pour_s
-    return io[s.Waiting] + io[s.Coming] - poured
+def wanted_s(io: Any, s: Any, volume: float, now_s: float) -> float:
+    """When the site can pour one more load, if it is to wait behind one other at most: all that are there or come are poured before."""
+    before = io[s.Waiting] + io[s.Coming]
+    begins_s = max(now_s, io[s.Due] - before * io[s.Every])
+    return begins_s + (before - AHEAD) * io[s.Pour] * volume
 
 
 @njit

@@ -11,7 +11,7 @@ from scenarios import carbon
 
 KINDS = {
     "mixer": Text("mixers", "搅拌机"), "belt": Text("belts", "皮带"), "screw": Text("screws", "螺旋"), "pump": Text("pumps, water loop", "泵与水系统"),
-    "fan": Text("dust collector fans", "除尘风机"), "compressor": Text("compressed air", "压缩空气"), "base load": Text("offices, laboratory", "办公与试验室"),
+    "charger": Text("charging of trucks", "车辆充电"), "fan": Text("dust collector fans", "除尘风机"), "compressor": Text("compressed air", "压缩空气"), "base load": Text("offices, laboratory", "办公与试验室"),
 }  # fmt: skip
 MODULES = (("a1_kg", Text("A1 materials", "A1 原材料")), ("a2_kg", Text("A2 their transport", "A2 原材料运输")), ("a3_kg", Text("A3 plant electricity", "A3 生产用电")),
            ("a4_kg", Text("A4 delivery", "A4 运至工地")))  # fmt: skip

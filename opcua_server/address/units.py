@@ -13,7 +13,7 @@ CODES = {
     "h": ("HUR", "hour"), "kPa": ("KPA", "kilopascal"), "Pa": ("PAL", "pascal"), "kW": ("KWT", "kilowatt"), "A": ("AMP", "ampere"), "V": ("VLT", "volt"),
     "m": ("MTR", "metre"), "mm": ("MMT", "millimetre"), "m³": ("MTQ", "cubic metre"), "m³/h": ("MQH", "cubic metre per hour"), "m/s": ("MTS", "metre per second"),
     "°C": ("CEL", "degree Celsius"), "°": ("DD", "degree [unit of angle]"), "m²": ("MTK", "square metre"), "kg/m²": ("28", "kilogram per square metre"),
-    "µg/m³": ("GQ", "microgram per cubic metre"), "mg/m³": ("GP", "milligram per cubic metre"), "dB": ("2N", "decibel"), "m/min": ("2X", "metre per minute"), "mm/h": ("H67", "millimetre per hour"),
+    "µg/m³": ("GQ", "microgram per cubic metre"), "mg/m³": ("GP", "milligram per cubic metre"), "dB": ("2N", "decibel"), "m/min": ("2X", "metre per minute"), "km": ("KMT", "kilometre"), "km/h": ("KMH", "kilometre per hour"), "1/min": ("RPM", "revolutions per minute"), "mm/h": ("H67", "millimetre per hour"),
 }  # fmt: skip
 
 

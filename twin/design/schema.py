@@ -30,6 +30,9 @@ from twin.equipment.weigher import Weigher
 Species = Literal["cement", "fly_ash", "slag", "sand", "stone", "water", "slurry_water", "admixture"]
 
 
+Transport = Literal["truck", "battery", "container", "water", "rail"]
+
+
 class Title(Part):
     """A name for people, in both languages."""
 
@@ -43,6 +46,7 @@ class Material(Part):
     species: Species
     title: Title
     supplier: str = "supplier"
+    transport: Transport = Field("truck", description="how it comes: by road, as a container, by water, by rail, or on battery trucks")
     distance_km: float = figure(500.0, "km", "default of GB/T 51366-2019 where the distance is not known", recalled=True, ge=0, le=5000)
     delivery_t: float = figure(30.0, "t", "one tanker or tipper, 49 t combination less tare (MoT Order 2016 No. 62)", gt=0, le=200)
     lead_time_h: float = figure(3.0, "h", "purchasing; engineering choice", recalled=True, gt=0, le=240)
