@@ -410,6 +410,27 @@ def accept(
     raise typer.Exit(DONE if all(r.state == "passed" for r in results) else FAILED)
 
 
+@app.command(epilog=EXIT_CODES)
+def cdp(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Instances (*.rmc) and, for gaps, best_known.csv.")],
+    seconds: Annotated[float, typer.Option(help="Most wall time for an instance, on two cores.")] = 60.0,
+    seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
+    only: Annotated[str, typer.Option(metavar="GLOB", help="Instances by name, such as 'A_*'.")] = "*",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the schedules as JSON.")] = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Solve public Concrete Delivery Problem instances, check every schedule, and compare with the best known."""
+    from batchtwin import cdp as command
+
+    solved, outcome = command.run(folder, seconds, seed, only, out, lambda line: print(line, file=sys.stderr, flush=True))
+    if as_json:
+        print(json.dumps(command.as_json(solved, outcome), indent=1))
+    else:
+        command.tell(solved, outcome)
+    raise typer.Exit(FAILED if outcome.infeasible else DONE)
+
+
 def main() -> int:
     """Run the command line; returns the exit code. Never shows a traceback unless BATCHTWIN_DEBUG is set."""
     global language
