@@ -192,11 +192,12 @@ def check(
             f"OK: {file}: design {plant.name}, {len(plant.lines)} line(s), {len(plant.materials)} materials, {len(plant.recipes)} recipes"
         )
     else:
-        from scenarios.schema import load_scenario, loads
+        from scenarios.booking import planned_loads
+        from scenarios.schema import load_scenario
 
         plan, plant = load_scenario(path, design)
-        all_loads = loads(plan, plant)
-        print(f"OK: {file}: scenario {plan.name} on {plant.name}, {sum(load.volume_m3 for load in all_loads):.0f} m³ in {len(all_loads)} loads, "
+        all_loads = planned_loads(plan, plant)
+        print(f"OK: {file}: scenario {plan.name} on {plant.name}, {sum(m3 for _, m3 in all_loads):.0f} m³ in {len(all_loads)} loads, "
               f"{len(plan.faults)} fault(s)")  # fmt: skip
 
 

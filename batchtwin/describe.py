@@ -168,12 +168,12 @@ def _parts(part: Part, group: str, label: str) -> Iterator[tuple[str, str, Part]
 
 
 def _scenario(plan: Scenario, design: Design, language: str) -> None:
-    from scenarios.schema import loads
+    from scenarios.booking import planned_loads
 
-    all_loads, w = loads(plan, design), plan.weather
+    all_loads, w = planned_loads(plan, design), plan.weather
     show.facts([("plant", f"{design.name}: {getattr(design.title, language)}"), ("starts", f"{plan.starts:%Y-%m-%d %H:%M}"),
                 ("lasts", show.duration(plan.lasts)), ("fidelity", plan.fidelity), ("seed", str(plan.seed)),
-                ("asks for", f"{sum(x.volume_m3 for x in all_loads):,.0f} m³ in {len(all_loads)} loads"),
+                ("asks for", f"{sum(m3 for _, m3 in all_loads):,.0f} m³ in {len(all_loads)} loads"),
                 ("weather", f"{w.air_c:g} ± {w.swing_c:g} °C" + (f", {w.season_c:g} °C over the year" if w.season_c else ""))],
                f"{plan.name}: {getattr(plan.title, language)}")  # fmt: skip
     if plan.orders:
@@ -192,7 +192,7 @@ def _scenario(plan: Scenario, design: Design, language: str) -> None:
                      "lasts": "until cleared" if f.lasts is None else show.duration(f.lasts)} for f in plan.faults], "Faults")  # fmt: skip
     if plan.deliveries:
         show.table([{"store": d.store, "at": clock(d.at)} for d in plan.deliveries], "Extra deliveries")
-    recipes = [r for r in design.recipes if r.grade in {x.grade for x in all_loads}]
+    recipes = [r for r in design.recipes if r.grade in {order.grade for order, _ in all_loads}]
     show.table([{"grade": r.grade, "MPa": r.strength_mpa, "slump mm": r.slump_mm, "kg/m³": ", ".join(f"{m} {kg:g}" for m, kg in r.kg_m3.items())}
                 for r in recipes], "Recipes asked for")  # fmt: skip
 

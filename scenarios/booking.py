@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scenarios.orders import Order, generate, rain_by_day
+from scenarios.orders import Order, generate, rain_by_day, truckloads
 from scenarios.schema import Scenario
 from scenarios.weather import Weather
 from twin.clock import ticks
@@ -24,6 +24,12 @@ def every_order(scenario: Scenario, design: Design, seed: int, weather: Weather)
         rain_mm = rain_by_day(weather.hours.rain_mm, scenario.starts.hour, spells)
         out += generate(scenario.demand, scenario.starts, scenario.lasts, seed, design.fleet.capacity_m3, SITES, rain_mm)
     return sorted(out, key=lambda order: order.start)
+
+
+def planned_loads(scenario: Scenario, design: Design) -> list[tuple[Order, float]]:
+    """What the orders of a scenario come to with its own seed: order and volume of each truckload, m³."""
+    orders = every_order(scenario, design, scenario.seed, Weather(scenario, scenario.seed))
+    return [(order, m3) for order in orders for m3 in truckloads(order, design.fleet.capacity_m3)]
 
 
 def job(order: Order, scenario: Scenario, design: Design, map: Map) -> Job:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log, sample
 from twin.clock import TICKS_PER_S
 from twin.equipment.weigher import DISPOSITIONS
-from twin.tickets import FIELDS
 from twin.jit import njit
 from twin.kernels.random import normal
 from twin.kernels.strength import WITHIN_TEST_COV, jgj55_binder_strength_mpa, jgj55_strength_mpa, strength_mpa
 from twin.ledger import CEMENT, FINES, FLY_ASH, N_SPECIES, SLAG, SPECIES
 from twin.plant import Plant
+from twin.tickets import FIELDS
 
 # Tolerance of one weighing, share of target (GB/T 14902-2012 7.3 table; recalled, high certainty). Not the controller's
 # own figure: whoever judges does not ask the judged.

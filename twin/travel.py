@@ -98,7 +98,7 @@ class Driver:
         while True:
             try:
                 if truck["broken"] > 0.5:
-                    raise simpy.Interrupt
+                    raise simpy.Interrupt("broken down")
                 yield env.timeout(max(arrives - int(env.now), 0))
                 break
             except simpy.Interrupt:

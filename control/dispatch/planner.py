@@ -140,7 +140,9 @@ class PlanDispatcher(RuleDispatcher):
             opens_min=_units(opens_s / UNIT_S), closes_min=_units(closes_s / UNIT_S), max_lag_min=_units(lag_s / UNIT_S),
         )  # fmt: skip
 
-    def _free_s(self, values: NDArray[np.float64], drive: NDArray[np.float64], pour_s: NDArray[np.float64], slots: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _free_s(
+        self, values: NDArray[np.float64], drive: NDArray[np.float64], pour_s: NDArray[np.float64], slots: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """When each truck will be back, as far as the image tells, s from now."""
         of_order = {float(values[self.slots["Id"][slot]]): k for k, slot in enumerate(slots)}
         usual = (float(drive.mean()), float(pour_s.mean()))

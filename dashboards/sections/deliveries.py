@@ -6,24 +6,27 @@ from typing import Any
 
 from dashboards import charts
 from dashboards.facts import BUCKETS, Facts
-from dashboards.pieces import Chart, Note, Section, Table, Text, flag, heads, num, percent
+from dashboards.pieces import Chart, Figures, Note, Section, Table, Text, flag, heads, num, percent
+from dashboards.texts import word
+from scenarios import logistics
 
 AGE_LIMIT_MIN = 90.0  # GB/T 14902-2012 7.5, truck mixer; recalled
-TRUCKS, LOADS = 60, 500
+TRUCKS, LOADS, ROWS = 60, 500, 40
 
 TRIPS = """
 CREATE OR REPLACE TEMP TABLE trips AS
-WITH first AS (SELECT ticket, min(time_s - age_s) AS wet_s FROM load_batches WHERE ticket IS NOT NULL GROUP BY ticket)
-SELECT d.*, (poured_s - wet_s) / 60 AS age_min, (queued_s - due_s) / 60 AS truck_min, (at_bay_s - queued_s) / 60 AS bay_min,
-       (left_s - at_bay_s) / 60 AS loading_min, (arrived_s - left_s) / 60 AS drive_min, (poured_s - arrived_s) / 60 AS pour_min
-FROM deliveries d LEFT JOIN first USING (ticket)"""
+SELECT *, (poured_s - wet_s) / 60 AS age_min, (at_bay_s - queued_s) / 60 AS bay_min, (left_s - at_bay_s) / 60 AS loading_min, (gate_s - left_s) / 60 AS gate_min,
+       (arrived_s - gate_s) / 60 AS drive_min, (pour_s - arrived_s) / 60 AS site_min, (poured_s - pour_s) / 60 AS pour_min, (pour_s - due_s) / 60 AS late_min
+FROM deliveries"""
 
 TIMES = (
-    ("truck_min", Text("waiting for a truck", "等车")),
     ("bay_min", Text("waiting for the bay, with driving in", "等待装车位（含入位）")),
     ("loading_min", Text("under the hopper", "装料")),
+    ("gate_min", Text("weighbridge, gate, wash", "过磅、门检、洗车")),
     ("drive_min", Text("driving to the site", "运往工地")),
-    ("pour_min", Text("on site, pouring", "工地卸料")),
+    ("site_min", Text("waiting on the site", "工地等待")),
+    ("pour_min", Text("pouring", "卸料")),
+    ("late_min", Text("pour begins after its time", "开始卸料迟于计划")),
     ("age_min", Text("age at the end of pouring", "卸完时混凝土龄期")),
 )
 
@@ -34,11 +37,60 @@ def section(facts: Facts) -> Section:
     if not facts.has("deliveries"):
         out.items.append(Note(Text("No delivery was recorded in this run.", "本次运行没有送货记录。"), "nothing"))
         return out
-    facts.run.duck.execute(
-        TRIPS if facts.has("batches") else TRIPS.replace("load_batches", "(SELECT NULL::BIGINT AS ticket, 0.0 AS time_s, 0.0 AS age_s)")
-    )
-    out.items += [times(facts), *age(facts), *waiting(facts), gantt(facts)]
+    facts.run.duck.execute(TRIPS)
+    out.items += [figures(facts), times(facts), *age(facts), *waiting(facts), gantt(facts), *ledgers(facts), *transport(facts)]
     return out
+
+
+def figures(facts: Facts) -> Figures:
+    """Punctuality, waiting, kilometres and carbon of all deliveries."""
+    m = logistics.measures(facts.run)
+    return Figures([
+        (Text("In time", "准时率"), percent(m.on_time, 1), Text("pours begun within their order's tolerance", "在允许迟到内开始卸料")),
+        (Text("Waiting at the plant", "站内等待"), f"{num(m.wait_plant_min, 1)} min", Text("mean of a load, queue and driving in", "每车平均，含排队与入位")),
+        (Text("Waiting on the site", "工地等待"), f"{num(m.wait_site_min, 1)} min", Text("mean of a load", "每车平均")),
+        (Text("Refused", "退料"), flag(percent(m.refused, 1), m.refused > 0, "warn"), Text("loads that a site sent back", "工地退回车次占比")),
+        (Text("Broken pours", "浇筑中断"), flag(num(m.interruptions), m.interruptions > 0), Text("breaks of continuous pours: cold joints", "连续浇筑超时中断（冷缝）")),
+        (Text("Use of the trucks", "车辆利用率"), percent(m.utilisation, 1), Text("share of their time from call to free again", "自派车至空闲的时间占比")),
+        (Text("Driven", "行驶"), f"{num(m.km_m3, 2)} km/m³", Text("{e} of it empty, {b} on batteries", "其中空驶 {e}，电动 {b}").put(e=percent(m.empty_km, 0), b=percent(m.electric_km, 0))),
+        (Text("CO2e of the trucks", "车辆碳排放"), f"{num(m.kg_co2_m3, 2)} kg/m³", Text("fuel and electricity, «unverified»", "燃油与用电，“未核实”")),
+    ])  # fmt: skip
+
+
+def ledgers(facts: Facts) -> list[Table | Note]:
+    """What was against a rule, what came back, which pours broke."""
+    out: list[Table | Note] = []
+    wanted = (
+        ("violations", Text("Against a rule", "违规记录"), "time_s, truck, ticket, kind, value, \"limit\", action", "Time|时间|Truck|车号|Ticket|票号|What|事项|Value|数值|Limit|限值|Answer|处理"),
+        ("returned", Text("Returned concrete", "退回混凝土"), "time_s, truck, ticket, volume_m3, kg, reason, decision, decided_by", "Time|时间|Truck|车号|Ticket|票号|m³|方量|kg|质量|Why|原因|Made of it|处置|By|确认人"),
+        ("pours", Text("Continuous pours that broke", "连续浇筑中断"), "time_s, \"order\", ticket, gap_min, limit_min", "Time|时间|Site|工地|Ticket|票号|Break, min|中断 min|At most|限值"),
+    )  # fmt: skip
+    for table, title, columns, words in wanted:
+        rows = facts.rows(f"SELECT {columns} FROM {table} ORDER BY time_s LIMIT {ROWS}") if facts.has(table) else []
+        if not rows:
+            out.append(Note(Text("{t}: none.", "{t}：无。").put(t=title), "nothing"))
+            continue
+        parts = words.split("|")
+        head = heads(*(f"{en}|{zh}" for en, zh in zip(parts[::2], parts[1::2], strict=True)))
+        out.append(Table(title, head, [[_cell(facts, k, v) for k, v in row.items()] for row in rows]))
+    return out
+
+
+def _cell(facts: Facts, key: str, value: Any) -> Any:
+    if key == "time_s":
+        return facts.clock(value)
+    if isinstance(value, float):
+        return num(value, 1)
+    return word(str(value)) if value is not None else ""
+
+
+def transport(facts: Facts) -> list[Table]:
+    """How the materials came."""
+    rows = logistics.materials_by_transport(facts.run) if facts.has("lots") else None
+    if rows is None or rows.empty:
+        return []
+    cells = [[word(str(r.transport)), num(r.t, 0), num(r.t_km, 0), percent(r.share, 1)] for r in rows.itertuples()]
+    return [Table(Text("Materials by way of transport", "原材料运输方式"), heads("Way|方式", "t|t", "t·km|t·km", "Share|占比"), cells)]
 
 
 def times(facts: Facts) -> Table:
@@ -131,13 +183,14 @@ def gantt(facts: Facts) -> Chart:
         ("queued_s", "at_bay_s", Text("waiting for the bay", "等待装车位"), charts.PALE),
         ("at_bay_s", "left_s", Text("loading", "装料"), charts.INK),
         ("left_s", "arrived_s", Text("driving", "去程"), charts.MID),
-        ("arrived_s", "poured_s", Text("pouring", "卸料"), "#6d8b74"),
+        ("arrived_s", "pour_s", Text("waiting on the site", "工地等待"), "#e3d5b8"),
+        ("pour_s", "poured_s", Text("pouring", "卸料"), "#6d8b74"),
         ("poured_s", "returned_s", Text("driving back", "回程"), "#cfd8dc"),
     )
     groups = [(name, color, *_legs(facts, found, a, b)) for a, b, name, color in legs]
     late = [r for r in found if (r["age_min"] or 0) > AGE_LIMIT_MIN]
     if late:
-        groups.append((Text("pouring, older than 90 min", "卸料，超过 90 min"), charts.BAD, *_legs(facts, late, "arrived_s", "poured_s")))
+        groups.append((Text("pouring, older than 90 min", "卸料，超过 90 min"), charts.BAD, *_legs(facts, late, "pour_s", "poured_s")))
     trucks = [str(t) for t in sorted({r["truck"] for r in found})]
     last = max((r["returned_s"] or r["poured_s"] or r["left_s"] for r in found), default=facts.span_s)
     figure = charts.spans(groups, min(last, facts.span_s), trucks)

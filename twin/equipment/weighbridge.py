@@ -77,7 +77,7 @@ def build(site: Site, cfg: Weighbridge) -> Equipment:
 def weigh_kg(w: Any, mass_kg: float, seed: int, truck: int) -> float:
     """What the scale shows for a mass: its own error, half a division of scatter, rounded to its division."""
     own = w.error * normal(seed, w.key, 0) + w.drift
-    shown = mass_kg * (1.0 + own) + 0.25 * w.division_kg * normal(seed, w.key + 1, np.int64(w.weighed))
+    shown = mass_kg * (1.0 + own) + 0.25 * w.division_kg * normal(seed, w.key + 1, int(w.weighed))
     w.shown_kg = np.floor(shown / w.division_kg + 0.5) * w.division_kg
     w.truck = truck
     w.weighed += 1.0
