@@ -149,12 +149,6 @@ def test_check_knows_a_design_that_is_based_on_another(tmp_path: Path) -> None:
     assert "OK: mine.yaml: design mine, 1 line(s)" in done(tmp_path, "check", "mine.yaml")
 
 
-def test_a_weather_file_that_is_not_there_is_not_called_yaml(tmp_path: Path) -> None:
-    name = edited(DAY, tmp_path / "mine.yaml", ("weather: {air_c: 22, swing_c: 6}", "weather: {file: town.epw}"))
-    said = refused(tmp_path, "run", name)
-    assert "town.epw: cannot be read" in said and "give a readable file" in said and "YAML" not in said
-
-
 def test_a_reader_that_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
     for form in ("json", "table"):
         process = subprocess.Popen(
