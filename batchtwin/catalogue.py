@@ -100,9 +100,9 @@ def locate(name: str) -> tuple[str, Path]:
     except BatchtwinError as error:
         raise unknown("design or scenario", name, known) if error.code == "E102" else error from None
     data, _ = read_yaml(path, "design or scenario")
-    if "lines" in data or "materials" in data:
+    if data.keys() & {"lines", "materials", "based_on"}:
         return "design", path
     if data.keys() & {"orders", "demand", "starts"}:
         return "scenario", path
     raise BatchtwinError("E101", where=f"{path}:1: the file", problem="is neither a design nor a scenario",
-                         mend="a design has 'lines' and 'materials', a scenario 'starts' and 'orders' or 'demand'")  # fmt: skip
+                         mend="a design has 'lines' and 'materials' or 'based_on', a scenario 'starts' and 'orders' or 'demand'")  # fmt: skip

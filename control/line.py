@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from control import dosing
+from control import dosing, water
 from control.dosing import DISCHARGING, EMPTYING, HELD, IDLE, RING, SECOND, WEIGHED
 from twin.jit import njit
 from twin.tags import TagTable
@@ -22,6 +22,7 @@ BELT_IDLE, BELT_LOADING, BELT_TRAVEL = range(3)
 
 HORN_TICKS, MOTOR_TICKS, SLEEP_TICKS, GATE_TICKS = 3 * SECOND, 10 * SECOND, 300 * SECOND, 90 * SECOND
 SLURRY_FROM, SLURRY_ALL = 30.0, 70.0  # % of the slurry basin: from here more than planned is dosed, here the most (engineering choice)
+STORM_EARLIER = 25.0  # % lower when a storm is forecast (engineering choice)
 SLURRY_SOLIDS = 0.01  # of the aggregate
 CLEAR_TICKS = 3 * SECOND  # a belt runs this long past its travel time before it counts as empty
 
@@ -268,7 +269,7 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
     if n.left <= 0 or n.state != RUNNING or n.released - n.finished >= 4 or io[n.mixer_running] < 0.5:
         return
     slot = (n.released + 1) % RING
-    carried, water, slurry, aggregate = 0.0, -1, -1, 0.0
+    carried, fresh, slurry, aggregate = 0.0, -1, -1, 0.0
     for k in range(n.first_ingredient, n.first_ingredient + n.ingredients):
         g = c.ingredients[k]
         dry = g.kg_m3 * n.batch_m3
@@ -278,14 +279,14 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
             carried += wet - dry
             aggregate += dry
         if g.is_water:
-            water = k
+            fresh = k
         elif g.slurry >= 0:
             slurry = k
         g.plan_kg[slot] = wet
-    if water >= 0 and slurry >= 0:
-        carried += reuse(n, c.ingredients[slurry], io, slot, aggregate)
-    if water >= 0:
-        g = c.ingredients[water]
+    if fresh >= 0 and slurry >= 0:
+        carried += reuse(n, c.ingredients[slurry], io, slot, aggregate, STORM_EARLIER if water.storm_ahead(c, io) else 0.0)
+    if fresh >= 0:
+        g = c.ingredients[fresh]
         g.plan_kg[slot] = max(g.plan_kg[slot] - carried, 0.0)
     n.released += 1
     n.left -= 1
@@ -294,10 +295,11 @@ def release(n: Any, c: Any, io: Any, now: int) -> None:
 
 
 @njit
-def reuse(n: Any, g: Any, io: Any, slot: int, aggregate_kg: float) -> float:
+def reuse(n: Any, g: Any, io: Any, slot: int, aggregate_kg: float, earlier: float) -> float:
     """Use what has been made: the fuller the slurry basin, the more slurry takes the place of water, within the recipe's limits.
 
-    A recipe that names no slurry water gets none. Solids are held to 1 % of the aggregate (EN 1008:2002 Annex A; recalled).
+    A recipe that names no slurry water gets none, and none gets more than its own limit, planned or not. Solids are held to 1 %
+    of the aggregate (EN 1008:2002 Annex A; recalled).
 
     Returns:
         Water to leave out of the mixing water, kg: what the extra slurry brings, less what the planned slurry lacks.
@@ -305,12 +307,12 @@ def reuse(n: Any, g: Any, io: Any, slot: int, aggregate_kg: float) -> float:
     planned = g.plan_kg[slot]
     if planned <= 0.0:
         return 0.0
-    level, solids = io[g.slurry], 0.01 * io[g.solids]
-    most = max(n.most_slurry * n.batch_m3, planned)
+    level, solids = io[g.slurry] + earlier, 0.01 * io[g.solids]
+    most = n.most_slurry * n.batch_m3
     if solids > 0.0:
         most = min(most, SLURRY_SOLIDS * aggregate_kg / solids)
-    dose = planned + (most - planned) * min(max((level - SLURRY_FROM) / (SLURRY_ALL - SLURRY_FROM), 0.0), 1.0)
-    dose = min(dose, most)
+    least = min(planned, most)
+    dose = least + (most - least) * min(max((level - SLURRY_FROM) / (SLURRY_ALL - SLURRY_FROM), 0.0), 1.0)
     g.plan_kg[slot] = dose
     return dose * (1.0 - solids) - planned
 

@@ -29,7 +29,9 @@ class Memory(NamedTuple):
     agitators: NDArray[Any]
     diverters: NDArray[Any]
     units: NDArray[Any]
-    washes: NDArray[np.int64]
+    hoses: NDArray[Any]
+    washes: NDArray[Any]
+    outfalls: NDArray[np.int64]
     forecast: NDArray[np.int64]
     collectors: NDArray[Any]
     sprays: NDArray[Any]
@@ -93,8 +95,9 @@ def memory(table: TagTable, species: Mapping[str, str]) -> Memory:
         keep += [stores.memory(table, m) for m in table.of_kind("silo", name) + table.of_kind("aggregate_bin", name)]
     return Memory(_array(lines, line.LINE), _array(dosers, dosing.DOSER), _array(ingredients, dosing.INGREDIENT), _array(feeders, dosing.FEEDER),
                   _array(keep, stores.STORE), _array(water.pumps(table), water.PUMP), _array(water.agitators(table), water.AGITATOR),
-                  _array(water.diverters(table), water.DIVERTER), _array(water.units(table), water.UNIT), np.array(water.washes(table), np.int64),
-                  np.array([i for i in (water.forecast(table),) if i >= 0], np.int64), _array(collectors.memory(table), collectors.COLLECTOR),
+                  _array(water.diverters(table), water.DIVERTER), _array(water.units(table), water.UNIT), _array(water.hoses(table), water.HOSES),
+                  _array(water.washes(table), water.TRUCK_WASH), np.array(water.outfalls(table), np.int64),
+                  np.array(water.forecast(table), np.int64), _array(collectors.memory(table), collectors.COLLECTOR),
                   _array(air.sprays(table), air.SPRAY), np.array(air.monitors(table), np.int64), np.array(air.weather(table), np.int64))  # fmt: skip
 
 

@@ -98,12 +98,12 @@ def word(code: object) -> Text:
 
 
 @cache
-def plant_words() -> dict[str, Text]:
-    """Alarm tags (by last part of the name) and faults (by name), in the words of the machines' own files."""
+def plant_words() -> dict[str | tuple[str, str], Text]:
+    """Tags (by last part of the name and English text, as machines share names) and faults (by name), in the words of the machines' own files."""
     from twin.plant import KINDS
 
-    words: dict[str, Text] = {}
+    words: dict[str | tuple[str, str], Text] = {}
     for module, _ in KINDS.values():
-        words |= {tag.name: Text(tag.en, tag.zh) for tag in module.TAGS if tag.alarm}
+        words |= {(tag.name, tag.en): Text(tag.en, tag.zh) for tag in module.TAGS}
         words |= {fault.name: Text(f"{fault.name}: {fault.en}", f"{fault.name}：{fault.zh}") for fault in module.FAULTS}
     return words

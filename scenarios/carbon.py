@@ -1,6 +1,6 @@
 """Energy and carbon of a run: what the grid gave, what the sun gave, and kilograms of CO2e by module A1 to A4.
 
-A1 materials and A2 their transport follow the true masses of each batch, A3 the electricity of the batch's day by volume, A4
+A1 materials and A2 their transport follow the true masses of each batch, A3 the electricity of the batch's calendar day by volume, A4
 the delivery of its share of the load (EN 15804 modules; factors in `carbon_factors.yaml`). Water, sand and stone that were won
 back carry nothing: what enters is counted where it is bought, so A1 takes batch masses less the share won back.
 """
@@ -81,9 +81,9 @@ def by_batch(run: Run) -> pd.DataFrame:
     rate = f["transport_kg_t_km"]["materials"]["value"] / 1000
     out["a2_kg"] = sum(m * bought.get(s, 1.0) * far.get(s, 0.0) * rate for s, m in mass.items())
     grid = energy(run)
-    day = np.floor((out.time_s - 1e-6) / DAY_S)
+    day = _day(run, out.time_s)
     made = out.volume_m3.groupby(day).transform("sum")
-    spent = grid.grid_kwh.groupby(np.floor((grid.time_s - 1e-6) / DAY_S)).sum()
+    spent = grid.grid_kwh.groupby(_day(run, grid.time_s)).sum()
     out["a3_kg"] = out.volume_m3 / made * day.map(spent).fillna(0.0) * f["grid_kg_kwh"]["value"]
     out["a4_kg"] = _delivery_kg(run, batches)
     out["total_kg"] = out[["a1_kg", "a2_kg", "a3_kg", "a4_kg"]].sum(axis=1)
@@ -91,10 +91,16 @@ def by_batch(run: Run) -> pd.DataFrame:
     return out
 
 
+def _day(run: Run, time_s: pd.Series[float]) -> pd.Series[float]:
+    """Number of the calendar day of each time, 0 for that on which the run began."""
+    starts = pd.to_datetime(run.info["scenario"]["starts"])
+    return np.floor((time_s - 1e-6 + (starts - starts.normalize()).total_seconds()) / DAY_S)
+
+
 def by_day(run: Run) -> pd.DataFrame:
-    """Sums of the batches of each day, counted from the start of the run, 1 for the first."""
+    """Sums of the batches of each calendar day, `day` its date; what is made up to midnight belongs to the day before."""
     rows = by_batch(run)
-    day = (np.floor((rows.time_s - 1e-6) / DAY_S) + 1).astype(int) if len(rows) else rows.time_s
+    day = pd.to_datetime(run.info["scenario"]["starts"]).tz_localize(None).normalize() + pd.to_timedelta(_day(run, rows.time_s), unit="D")
     out = rows.groupby(day.rename("day"))[["volume_m3", "a1_kg", "a2_kg", "a3_kg", "a4_kg", "total_kg"]].sum().reset_index()
     out["per_m3_kg"] = out.total_kg / out.volume_m3
     return out

@@ -1,7 +1,9 @@
 """Quality of the mixing water: mains and slurry water blended as each batch dosed them, against JGJ 63.
 
 As JGJ/T 328 has it (recalled) the blend is tested after settling for a day, so solids do not count here: they are fines of
-the mix and held by the recipe. The analyses are those of the design's laboratory; blending is linear in what is
+the mix and held by the recipe. For the same reason the insoluble matter of JGJ 63 (2,000 to 5,000 mg/L) is not judged: it would
+be the suspended fines, which are weighed, take the place of sand, ask for water and are held to 1 % of the aggregate by the
+controller. The analyses are those of the design's laboratory; blending is linear in what is
 dissolved, and in the hydroxide ion for the pH.
 """
 

@@ -34,7 +34,7 @@ from scenarios.surroundings import Surroundings
 from twin import faults
 from twin.clock import TICKS_PER_S, ticks
 from twin.design.load import load_design
-from twin.design.schema import Design, Recipe
+from twin.design.schema import Design, Recipe, slurry_mistake
 from twin.design.water import recycled_materials
 from twin.engine import ACTED, FULL, Engine
 from twin.equipment.delivery import Purchasing
@@ -161,7 +161,6 @@ class Simulation:
         self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)
         book_all(self.engine, self.fleet.book, self.scenario, sky)
         self.engine.env.process(self.fleet.washout.sweep())
-        self.engine.env.process(self.fleet.washout.clean_up(self.scenario.midnight_s))
         if operator:
             ShiftOperator(self.engine)
         for plan in self.scenario.faults:
@@ -293,12 +292,15 @@ class Simulation:
         """Bring a recipe that orders may name from now on; one of the same grade is replaced for loads posted later.
 
         Raises:
-            BatchtwinError: a material that the plant does not have.
+            BatchtwinError: a material that the plant does not have, slurry water beyond its limit, or recycled aggregate it forbids.
         """
         materials = set.intersection(*(set(line.materials()) for line in self.design.lines.values()))
         for material in recipe.kg_m3:
             if material not in materials:
                 raise unknown("material", material, materials)
+        wrong = slurry_mistake(self.design, recipe)
+        if wrong:
+            raise BatchtwinError("E401", problem=wrong[1], mend=wrong[2])
         recycled = set() if recipe.recycled_aggregate else recycled_materials(self.design) & set(recipe.kg_m3)
         if recycled:
             problem = f"{recipe.grade} takes no recycled aggregate, but the separator's goes into the box of {', '.join(sorted(recycled))}"

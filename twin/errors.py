@@ -13,7 +13,7 @@ from collections.abc import Iterable
 TEXTS: dict[str, tuple[str, str]] = {
     "E101": ("{where}: {problem}; {mend}", "{where}：{problem}；{mend}"),
     "E102": ("no {kind} named '{name}'{near}", "没有名为“{name}”的{kind}{near}"),
-    "E103": ("{path}: cannot be read ({problem}); give a readable YAML file", "{path}：无法读取（{problem}）；请给出可读的 YAML 文件"),
+    "E103": ("{path}: cannot be read ({problem}); give a readable file", "{path}：无法读取（{problem}）；请给出可读的文件"),
     "E104": ("{path} is a folder; give a file", "{path} 是文件夹；请给出文件"),
     "E105": ("{path}: not a mapping; a {kind} file is 'field: value' lines", "{path}：不是映射；{kind}文件应为“字段: 值”"),
     "E201": ("{path} is no run: {problem}", "{path} 不是运行记录：{problem}"),

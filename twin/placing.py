@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from twin.design.schema import Design
 from twin.design.water import DISCHARGE
-from twin.equipment import basin, dust_source, filter_press, monitor, separator, spray, surface, truck_wash, water_pump, weather_station
+from twin.equipment import (
+    basin,
+    dust_source,
+    filter_press,
+    monitor,
+    separator,
+    spray,
+    surface,
+    truck_wash,
+    washdown,
+    water_pump,
+    weather_station,
+)
 from twin.equipment.dust_source import DROP, EROSION, POWDER, ROAD
 from twin.equipment.part import Site
 from twin.ledger import CEMENT, FINES, SPECIES, LedgerBuilder
@@ -16,7 +28,8 @@ def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
     """Weather station, basins, pumps, surfaces, separator, press and wash, and what trucks may do with water."""
     loop = design.water
     weather_station.build(site, "Site.Weather")
-    for key, b in loop.basins.items():
+    for key in sorted(loop.basins, key=lambda k: -falls(design, k)):  # as the water runs, so that none is over its weir after a step
+        b = loop.basins[key]
         basin.build(site, basin_name(key), b, basin_name(b.overflows_to))
     for key, pump in loop.pumps.items():
         source = loop.basins[pump.source.removesuffix(".Sludge")]
@@ -35,6 +48,9 @@ def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
         filter_press.build(site, "Water.Press", loop.press, basin_name(loop.press.source), basin_name(loop.press.filtrate_to))
     if loop.truck_wash:
         truck_wash.build(site, loop.truck_wash, basin_name(loop.truck_wash.source), basin_name(loop.truck_wash.drains_to))
+    for name in design.lines:
+        wash_water = basin_name(loop.wash_water) if loop.wash_water else None
+        washdown.build(site, f"Water.Washdown.{name}", loop, wash_water, washout(design), basin_name(loop.floor_drain))
     _link_trucks(site.ledger, design, trucks)
     for key, y in design.site.sprays.items():
         roadway = surface_name(loop.roadway) if loop.roadway else "ground"
@@ -90,6 +106,14 @@ def basin_name(key: str) -> str:
     return key if key == DISCHARGE else f"Water.Basin.{key}"
 
 
+def falls(design: Design, key: str) -> int:
+    """How many weirs lie between a basin and the outfall."""
+    below, count = design.water.basins[key].overflows_to, 1
+    while below in design.water.basins:
+        below, count = design.water.basins[below].overflows_to, count + 1
+    return count
+
+
 def surface_name(key: str) -> str:
     """Holder of a surface."""
     return f"Water.Surface.{key}"
@@ -114,9 +138,6 @@ def _link_trucks(ledger: LedgerBuilder, design: Design, trucks: list[str]) -> No
         ledger.link(h(truck), h(out))
         for source in sources:
             ledger.link(h(source), h(truck))
-    for source in sources:  # mixers and floors
-        ledger.link(h(source), h(out))
-        ledger.link(h(source), h(basin_name(loop.floor_drain)))
     ledger.link(h("site"), h("Trucks.Dirt"))
     ledger.link(h("Trucks.Dirt"), h("site"))
     if loop.roadway:

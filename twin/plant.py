@@ -37,6 +37,7 @@ from twin.equipment import (
     tank,
     truck,
     truck_wash,
+    washdown,
     water_pump,
     weather_station,
     weighbridge,
@@ -45,6 +46,7 @@ from twin.equipment import (
 from twin.equipment.part import Fault, Site
 from twin.image import Image
 from twin.jit import njit, njit_rare
+from twin.kernels.water import evaporation_kg_m2_s
 from twin.ledger import N_SPECIES, SPECIES, Ledger, residual
 from twin.placing import place_surroundings
 from twin.roadmap import Map
@@ -70,6 +72,7 @@ KINDS: dict[str, tuple[Any, str]] = {
     "separator": (separator, "separators"),
     "filter_press": (filter_press, "presses"),
     "truck_wash": (truck_wash, "washes"),
+    "washdown": (washdown, "washdowns"),
     "spray": (spray, "sprays"),
     "monitor": (monitor, "monitors"),
     "dust_source": (dust_source, "dust_sources"),
@@ -82,11 +85,12 @@ KINDS: dict[str, tuple[Any, str]] = {
 AIR_TICKS = 60 * TICKS_PER_S  # air and sound are carried once a minute
 
 # Weather of the moment: wind at 10 m over open ground, direction it comes from; `sun_deg` elevation; `cloud` 0–1;
-# `stability` Pasquill class, 0 (A) to 5 (F); `forecast_mm` rain expected in the next 12 h.
+# `stability` Pasquill class, 0 (A) to 5 (F); `forecast_mm` rain expected in the next 12 h;
+# `dries_kg_m2_s` what open water loses to the air.
 SITE = np.dtype(
     [
         ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("aired", "i8"), ("weather", "i8"), ("dispersed", "i8"), ("urban", "i8"), ("starts_s", "f8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
-        ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"),
+        ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"), ("dries_kg_m2_s", "f8"),
     ]
 )  # fmt: skip
 
@@ -138,6 +142,7 @@ class State(NamedTuple):
     separators: NDArray[Any]
     presses: NDArray[Any]
     washes: NDArray[Any]
+    washdowns: NDArray[Any]
     sprays: NDArray[Any]
     monitors: NDArray[Any]
     dust_sources: NDArray[Any]
@@ -384,7 +389,11 @@ def slow(p: Any, dt_s: float) -> None:
 
 @njit_rare
 def water(p: Any, dt_s: float) -> None:
-    """The water loop is slower still: surfaces, pumps, separator and press, then the basins and their weirs."""
+    """The water loop is slower still: surfaces, washing, pumps, separator and press, then the basins and their weirs."""
+    site = p.site[0]
+    site.dries_kg_m2_s = evaporation_kg_m2_s(site.air_c, site.humidity, site.wind_m_s, site.sun_w_m2, site.cloud)
+    for k in range(p.washdowns.shape[0]):
+        washdown.step(p.washdowns[k], p, dt_s)
     for k in range(p.sprays.shape[0]):
         spray.step(p.sprays[k], p, dt_s)
     for k in range(p.surfaces.shape[0]):
@@ -458,6 +467,8 @@ def sense_surroundings(p: Any) -> None:
         basin.sense(p.basins[k], p)
     for k in range(p.washes.shape[0]):
         truck_wash.sense(p.washes[k], p)
+    for k in range(p.washdowns.shape[0]):
+        washdown.sense(p.washdowns[k], p)
     for k in range(p.sprays.shape[0]):
         spray.sense(p.sprays[k], p)
     air.sense(p)

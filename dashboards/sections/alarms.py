@@ -33,7 +33,7 @@ def section(facts: Facts) -> Section:
 def meaning(kind: str, name: str, text: str) -> Text:
     """What an event says, in both languages."""
     if kind.startswith("alarm"):
-        return plant_words().get(name.rsplit(".", 1)[-1], same(text))
+        return plant_words().get((name.rsplit(".", 1)[-1], text), same(text))
     return plant_words().get(text, word(text)) if kind.startswith("fault") else word(text)
 
 

@@ -38,13 +38,17 @@ def figures(facts: Facts) -> Figures:
     """The answer first: what left, then where water came from."""
     water = "species = 'water'"
     left, solids = tonnes(facts, f"target = 'discharge' AND {water}"), tonnes(facts, f"target = 'discharge' AND {SOLIDS}")
+    leaked = tonnes(facts, f"source LIKE '%.Leak' AND {water}")
+    must = Text("must be 0 for zero discharge", "零排放要求为 0")
+    if leaked > 0:
+        must = Text("{v} m³ of it leaked; must be 0 for zero discharge", "其中渗漏 {v} m³；零排放要求为 0").put(v=num(leaked, 1))
     slurry = tonnes(facts, f"source LIKE '%.Tank.Slurry' AND {water}")
     mixing = tonnes(facts, f"source LIKE '%.Tank.%' AND target LIKE '%.Feeder.%' AND {water}")
     used = facts.one("SELECT coalesce(sum(volume_m3), 0) AS m3 FROM batches")["m3"] if facts.has("batches") else 0
     rain, dried = tonnes(facts, "source = 'rain'"), tonnes(facts, f"target = 'air' AND {water}")
     mains = tonnes(facts, f"source = 'mains' AND {water}")
     return Figures([
-        (Text("Left the site", "外排水量"), flag(f"{num(left, 1)} m³", left > 0), Text("must be 0 for zero discharge", "零排放要求为 0")),
+        (Text("Left the site", "外排水量"), flag(f"{num(left, 1)} m³", left > 0), must),
         (Text("Solids in it", "外排悬浮物"), "–" if not left else flag(f"{num(1e6 * solids / left)} mg/L", True), Text("mass of solids over volume", "悬浮物质量/体积")),
         (Text("Rain", "降雨收集面来水"), f"{num(rain, 1)} m³", Text("on roofs, yard, green, basins", "屋面、场地、绿地、水池")),
         (Text("Mains water", "自来水"), f"{num(mains, 1)} m³", f"{num(1000 * mains / used, 0)} L/m³" if used else ""),
@@ -181,16 +185,26 @@ def waste(facts: Facts) -> Table:
     sand, stone = tonnes(facts, "target = 'Water.Separator.Sand'"), tonnes(facts, "target = 'Water.Separator.Stone'")
     came = tonnes(facts, f"source LIKE 'Truck%' AND target IN ('Water.Separator', 'discharge') AND {SOLIDS}")
     back = tonnes(facts, "source LIKE 'Water.Separator.%' AND target LIKE '%.Yard'")
-    cake, tipped = tonnes(facts, f"target = 'tip' AND {SOLIDS}"), tonnes(facts, "target = 'tip'")
+    tipped = tonnes(facts, "target = 'tip'")
+    cake, swept = (
+        tonnes(facts, f"target = 'tip' AND source = 'Water.Press' AND {SOLIDS}"),
+        tonnes(facts, f"target = 'tip' AND source LIKE 'Water.Surface.%' AND {SOLIDS}"),
+    )
+    other = tonnes(facts, f"(source = 'Trucks.Dirt' OR source = 'opening') AND target LIKE 'Water.%' AND {SOLIDS}")
     reused = tonnes(facts, f"source LIKE '%.Tank.Slurry' AND {SOLIDS}")
-    kept = None if not came else max(1 - (cake + tonnes(facts, f"target = 'discharge' AND {SOLIDS}")) / came, 0.0)
+    left = tonnes(facts, f"target IN ('discharge', 'tip') AND {SOLIDS}")
+    kept = 1 - left / (came + other) if came + other > 0 else None
     rows = [
         [Text("Solids washed out of drums", "洗罐固体"), num(came, 2)],
+        [Text("Dirt from wheels, and solids that lay there at the start", "车轮带入泥土及期初固体"), num(other, 2)],
         [Text("Sand won back, wet", "回收砂（湿）"), num(sand, 2)],
         [Text("Stone won back, wet", "回收石（湿）"), num(stone, 2)],
         [Text("of these back in the yard boxes", "其中返回料仓"), num(back, 2)],
         [Text("Fines used in concrete with slurry water", "随浆水回用细粉"), num(reused, 2)],
-        [Text("Cake and sweepings carted away, wet (dry)", "外运滤饼与清扫物，湿（干）"), f"{num(tipped, 2)} ({num(cake, 2)})"],
-        [Text("Kept on the site or reused", "站内利用率"), percent(kept, 1)],
+        [
+            Text("Carted away, wet (dry: cake; sweepings)", "外运，湿（干：滤饼；清扫物）"),
+            f"{num(tipped, 2)} ({num(cake, 2)}; {num(swept, 2)})",
+        ],
+        [Text("Kept on the site or reused, of drums, dirt and start", "站内留存与利用率（洗罐、泥土及期初合计）"), percent(kept, 1)],
     ]
     return Table(Text("Solids that came back, t", "返回固体去向 t"), heads("What|项目", "t"), rows)

@@ -32,7 +32,7 @@ KIND_ZH = {
     "station": "控制站", "silo": "筒仓", "aggregate_bin": "骨料仓", "tank": "液罐", "moisture_probe": "含水率仪", "feeder": "给料机", "weigher": "计量斗",
     "conveyor": "皮带机", "hopper": "料斗", "mixer": "搅拌机", "bay": "装车位",
     "weather_station": "气象站", "basin": "水池", "water_pump": "水泵", "surface": "汇水面", "separator": "砂石分离机", "filter_press": "压滤机",
-    "truck_wash": "洗车台", "dust_collector": "除尘器", "spray": "喷淋", "monitor": "监测站", "weighbridge": "地磅", "dispatch_desk": "调度台", "order_slot": "任务单", "truck": "搅拌车",
+    "truck_wash": "洗车台", "washdown": "冲洗装置", "dust_collector": "除尘器", "spray": "喷淋", "monitor": "监测站", "weighbridge": "地磅", "dispatch_desk": "调度台", "order_slot": "任务单", "truck": "搅拌车",
 }  # fmt: skip
 AREA_ZH = {"Orders": "任务单", "Gate": "门岗", "Dispatch": "调度", "Water": "水系统", "Air": "大气", "Site": "厂区"}
 ON_OFF = (Text("off", "否"), Text("on", "是"))

@@ -144,6 +144,11 @@ def test_check_says_ok_in_one_line(tmp_path: Path, words: list[str], said: str) 
     assert text.startswith("OK: ") and said in text and text.count("\n") == 1
 
 
+def test_check_knows_a_design_that_is_based_on_another(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\nbased_on: hzs180\nfleet: {trucks: 3}\n", encoding="utf-8")
+    assert "OK: mine.yaml: design mine, 1 line(s)" in done(tmp_path, "check", "mine.yaml")
+
+
 def test_a_reader_that_leaves_early_sees_no_traceback(tmp_path: Path) -> None:
     for form in ("json", "table"):
         process = subprocess.Popen(

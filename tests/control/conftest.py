@@ -95,10 +95,17 @@ class Desk:
     def order(self, m3: float = 3.0, grade: str = "C30", truck: int = 1, mix_s: float = 30.0, **kg_m3: float) -> int:
         """Post a load as dispatch does; returns its number."""
         self.orders += 1
-        recipe = next(r for r in self.plant.design.recipes if r.grade == grade).kg_m3 | kg_m3
+        book = next(r for r in self.plant.design.recipes if r.grade == grade)
+        recipe = book.kg_m3 | kg_m3
         for material in self.design.materials():
             self.write(f"Bay.Recipe.{material}", recipe.get(material, 0.0))
-        for tag, value in (("MixTime", mix_s), ("Volume", m3), ("ForTruck", truck), ("Order", self.orders)):
+        for tag, value in (
+            ("MixTime", mix_s),
+            ("SlurryMax", book.most_slurry_kg_m3),
+            ("Volume", m3),
+            ("ForTruck", truck),
+            ("Order", self.orders),
+        ):
             self.write(f"Bay.{tag}", value)
         return self.orders
 

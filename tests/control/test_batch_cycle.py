@@ -141,6 +141,34 @@ def test_wet_aggregate_is_weighed_heavier_and_its_water_left_out(desk: Any) -> N
         assert got[dry] == pytest.approx(recipe[dry])
 
 
+def test_no_order_takes_more_slurry_than_its_limit(desk: Any) -> None:
+    """Dispatch posts 12 kg/m³ with a limit of 5: the rest is fresh water."""
+    desk.park()
+    desk.order(3)
+    desk.write("Bay.SlurryMax", 5.0)
+    seen: dict[str, float] = {}
+    feeders = desk.plant.table.of_kind("feeder")
+    for _ in desk.scans(60):
+        for w in ("Slurry", "Water"):
+            if desk.shows(f"Weigher.{w}.Phase") in ("coarse", "fine"):
+                seen[feeders[desk[f"Weigher.{w}.Feeder"] - 1].material] = desk[f"Weigher.{w}.Target"]
+    assert seen["slurry_water"] == pytest.approx(15.0, abs=0.2)
+
+
+def test_a_density_meter_that_drifts_reaches_the_concrete(new_desk: Callable[..., Any]) -> None:
+    """It reads 5 % solids where there are none: the controller makes up for water that the slurry does not lack."""
+    got = {}
+    for offset in (0.0, 5.0):
+        desk = new_desk()
+        if offset:
+            desk.fault("density-meter-drift", "Tank.Slurry", offset)
+        desk.play(0.5)
+        got[offset] = targets(desk)
+    slurry = got[5.0]["slurry_water"]
+    assert got[5.0]["water"] + 0.95 * slurry == pytest.approx(got[0.0]["water"] + got[0.0]["slurry_water"], abs=1.0)
+    assert got[5.0]["water"] > got[0.0]["water"] + 0.5
+
+
 def water_binder(desk: Any) -> float:
     desk.done(desk.orders)
     kg = desk.plant.state.ledger.stock[desk.plant.holder("Truck1")]

@@ -40,6 +40,15 @@ class Desk:
             self.control.scan(self.plant.image.values, self.now)
             self.now += SCAN
 
+    def long(self, seconds: float, *tags: str) -> Any:
+        """A scan every ten seconds; what the tags showed at each."""
+        seen = []
+        for _ in range(round(seconds / 10)):
+            self.control.scan(self.plant.image.values, self.now)
+            self.now += 1000
+            seen.append([bool(self[tag]) for tag in tags])
+        return np.array(seen)
+
 
 @pytest.fixture
 def desk() -> Desk:
@@ -89,6 +98,91 @@ def test_before_a_storm_draining_begins_earlier(desk: Desk) -> None:
     desk.put("Site.Weather.RainForecast", 40)
     desk.scan()
     assert desk["Water.Pump.ClearToSlurry.Run"]
+
+
+def test_before_a_storm_basins_are_levelled_and_tanks_filled(desk: Desk) -> None:
+    desk.show(Rain_Level=90, Clear_Level=50)
+    desk.put("Line1.Tank.Water.Level", 91.9)
+    desk.put("Line1.Tank.Slurry.Level", 91.0)
+    desk.scan()
+    assert not desk["Water.Pump.RainToClear.Run"] and not desk["Water.Pump.SlurryToLine1.Run"]
+    desk.put("Site.Weather.RainForecast", 40)
+    desk.scan()
+    assert desk["Water.Pump.RainToClear.Run"] and desk["Water.Pump.RainToLine1.Run"] and desk["Water.Pump.SlurryToLine1.Run"]
+    desk.show(Clear_Level=90)
+    desk.scan()
+    assert not desk["Water.Pump.RainToClear.Run"]
+    assert desk["Water.Pump.ClearToSlurry.Run"]  # 90 to 50
+    desk.show(Clear_Level=60, Slurry_Level=70)
+    desk.scan()
+    assert not desk["Water.Pump.ClearToSlurry.Run"]  # never into the fuller one
+
+
+def work(desk: Desk, hours: float) -> None:
+    """The mixer turns for so long, then stands."""
+    desk.put("Line1.Mixer.Running", 1)
+    desk.long(hours * 3600)
+    desk.put("Line1.Mixer.Running", 0)
+
+
+MIXER, FLOOR = "Water.Washdown.Line1.Mixer", "Water.Washdown.Line1.Floor"
+
+
+def test_mixer_and_floors_are_washed_once_when_work_is_over(desk: Desk) -> None:
+    assert not desk.long(3 * 3600, MIXER, FLOOR).any()  # it has not run
+    work(desk, 2)
+    washed = desk.long(5 * 3600, MIXER, FLOOR)
+    assert washed.sum(axis=0) == pytest.approx([60, 60], abs=2)  # ten minutes of ten seconds each
+    first = washed.argmax(axis=0) * 10 / 60
+    assert first == pytest.approx([45, 120], abs=1)
+    assert not desk.long(3 * 3600, MIXER, FLOOR).any()
+
+
+def test_washing_waits_for_room_and_weather_but_a_mixer_not_for_ever(desk: Desk) -> None:
+    desk.show(Clear_Level=95)
+    work(desk, 2)
+    assert not desk.long(2 * 3600 - 60, MIXER, FLOOR).any()
+    washed = desk.long(3600, MIXER, FLOOR)
+    assert washed.any(axis=0).tolist() == [True, False]
+    desk.show(Clear_Level=50)
+    desk.put("Site.Weather.Rain", 20)
+    assert not desk.long(1800, FLOOR).any()
+    desk.put("Site.Weather.Rain", 0)
+    desk.long(60)
+    assert desk[FLOOR]
+    desk.put("Line1.Mixer.Running", 1)
+    desk.scan()
+    assert not desk[FLOOR]
+
+
+def test_a_mixer_is_not_washed_into_a_full_separator(desk: Desk) -> None:
+    work(desk, 2)
+    desk.put("Water.Separator.FeedLevel", 80)
+    assert not desk.long(2 * 3600, MIXER).any()
+    desk.put("Water.Separator.FeedLevel", 10)
+    desk.long(20)
+    assert desk[MIXER]
+
+
+def test_after_long_use_a_short_pause_is_enough(desk: Desk) -> None:
+    work(desk, 9)
+    assert desk.long(900, MIXER).any()
+
+
+def test_the_truck_wash_serves_while_loads_are_under_way(desk: Desk) -> None:
+    run = "Water.TruckWash.Run"
+    desk.put("Site.Weather.Air", 10)
+    desk.scan()
+    assert not desk[run]
+    desk.put("Line1.Bay.Order", 1)
+    desk.scan()
+    assert desk[run]
+    desk.put("Site.Weather.Air", -3)
+    desk.scan()
+    assert not desk[run]
+    desk.put("Site.Weather.Air", 3)
+    desk.put("Line1.Bay.Done", 1)
+    assert desk.long(900, run).sum() == pytest.approx(60, abs=2)
 
 
 def test_the_first_flush_goes_to_the_foul_side(desk: Desk) -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from dashboards.facts import Facts
 from dashboards.report import write_report
-from dashboards.sections import air, water
+from dashboards.sections import air, alarms, water
 from scenarios.run import open_run
 from scenarios.simulation import Simulation
+from twin.design.load import load_design
+from twin.plant import Plant
 
 
 @pytest.fixture(scope="module", params=["benchmark-180", "open-yard-180"])
@@ -35,6 +37,37 @@ def test_the_water_chapter_says_what_left_as_the_ledger_does(run: Any) -> None:
         assert total == pytest.approx(left, abs=0.05)
     else:
         assert table.kind == "note"
+
+
+def test_the_share_that_was_kept_is_of_all_solids_and_loses_none(run: Any) -> None:
+    """Of drums, wheels and what lay there, less cake, sweepings and discharge: never below nothing, with no hand to help it."""
+    rows = run.df("ledger")
+    rows = rows[~rows.species.isin(["water", "admixture"])]
+    drums = rows[rows.source.str.startswith("Truck") & rows.target.isin(["Water.Separator", "discharge"])].kg.sum()
+    other = rows[rows.source.isin(["Trucks.Dirt", "opening"]) & rows.target.str.startswith("Water.")].kg.sum()
+    left = rows[rows.target.isin(["discharge", "tip"])].kg.sum()
+    shown = water.waste(Facts(run)).rows[-1][1]
+    assert float(shown.rstrip(" %")) == pytest.approx(100 * (1 - left / (drums + other)), abs=0.06) and 0 <= left <= drums + other
+
+
+def test_a_leak_is_counted_and_named(tmp_path: Path) -> None:
+    with Simulation("working-day", fidelity="batch", until_s=1800, out=tmp_path / "run") as sim:
+        sim.inject("leaking-basin", "Water.Basin.Slurry", 5.0)
+        sim.run()
+    facts = Facts(open_run(tmp_path / "run"))
+    name, value, remark = water.figures(facts).items[0]
+    assert name.en == "Left the site" and value.level == "bad" and "of it leaked" in remark.en and "渗漏" in remark.zh
+    assert [row[0].en for row in water.outfalls(facts).rows] == ["Water.Basin.Slurry.Leak"]
+
+
+@pytest.mark.parametrize("design", ["benchmark-180", "open-yard-180"])
+def test_every_alarm_is_explained_in_the_words_of_its_own_machine(design: str) -> None:
+    tags = [t for t in Plant(load_design(design)).table if t.alarm]
+    assert len({t.name.rsplit(".", 1)[-1] for t in tags}) < len(tags)  # machines share names of alarms
+    for t in tags:
+        said = alarms.meaning("alarm", t.name, t.en)
+        assert (said.en, said.zh) == (t.en, t.zh)
+    assert "weir" in alarms.meaning("alarm", "Water.Basin.Clear.Overflowing", "water runs over the weir").en
 
 
 def test_the_balance_has_no_circle_and_loses_nothing(run: Any) -> None:

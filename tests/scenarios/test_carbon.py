@@ -9,7 +9,7 @@ import pytest
 
 from scenarios import carbon
 from scenarios.run import open_run
-from scenarios.schema import load_scenario
+from scenarios.schema import Scenario, load_scenario
 from scenarios.simulation import Simulation
 from twin.design.load import load_design
 
@@ -41,6 +41,22 @@ def test_batches_days_and_meters_agree(run: Any) -> None:
     assert (rows[["a1_kg", "a2_kg", "a3_kg"]] > 0).all().all() and rows.a4_kg.max() > 0
     kwh = run.df("energy").kwh.sum() / run.df("batches").volume_m3.sum()
     assert 0.5 < kwh < 4  # plants report 1 to 3 kWh/m³
+
+
+def test_days_are_those_of_the_calendar(tmp_path: Path) -> None:
+    """A run that begins at 20:00: what is poured after midnight is the next day's."""
+    order = {"site": "Night", "grade": "C30", "volume_m3": 240, "start": "20:10", "every": "6min", "drive": "10min", "pour": "5min"}
+    plan = Scenario.model_validate(
+        {"name": "night", "title": {"en": "n", "zh": "n"}, "starts": "2026-05-11 20:00:00", "lasts": "6h", "orders": [order]}
+    )
+    Simulation(plan, "hzs180", fidelity="batch", out=tmp_path / "run").run()
+    run = open_run(tmp_path / "run")
+    rows, days = carbon.by_batch(run), carbon.by_day(run)
+    assert [f"{d:%F}" for d in days.day] == ["2026-05-11", "2026-05-12"]
+    late = rows.time_s > 4 * 3600
+    assert days.volume_m3.tolist() == pytest.approx([rows[~late].volume_m3.sum(), rows[late].volume_m3.sum()])
+    energy = run.df("energy")
+    assert rows[late].a3_kg.sum() == pytest.approx(energy[energy.time_s > 4 * 3600].kwh.sum() * 0.5395, rel=1e-9)
 
 
 def test_delivery_follows_the_way_and_the_load(run: Any) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from scenarios import mixing_water
 from scenarios.run import open_run
 from scenarios.simulation import Simulation
 from twin.design.load import load_design
+from twin.design.schema import Recipe
 from twin.errors import BatchtwinError
 
 MAINS = {"ph": 7.0, "soluble_mg_l": 200.0, "cl_mg_l": 10.0, "so4_mg_l": 20.0, "alkali_mg_l": 0.0}
@@ -48,6 +51,42 @@ def test_batches_are_judged_on_the_water_they_dosed(tmp_path: Path, chloride_mg_
     assert bool(row.ok) == (row.cl_mg_l <= 1000)
     assert (chloride_mg_l > 1000) == (not rows.ok.all())
     assert rows[rows.slurry_share == 0].ok.all()
+
+
+MASSES = {"cement": 350.0, "sand": 700.0, "stone_10_25": 1100.0, "water": 150.0}
+
+
+def recipe(slurry_kg: float, **more: Any) -> Recipe:
+    masses = MASSES | ({"slurry_water": slurry_kg} if slurry_kg else {})
+    return Recipe.model_validate({"grade": "X", "strength_mpa": 40, "slump_mm": 180, "kg_m3": masses} | more)
+
+
+def test_prestressed_and_high_strength_concrete_take_no_slurry() -> None:
+    assert recipe(0).most_slurry_kg_m3 == 40
+    assert recipe(0, use="prestressed").most_slurry_kg_m3 == 0
+    assert recipe(0, use="prestressed", slurry_max_kg_m3=50).most_slurry_kg_m3 == 0
+    assert recipe(0, strength_mpa=60, slurry_max_kg_m3=50).most_slurry_kg_m3 == 0
+    assert recipe(0, strength_mpa=50).most_slurry_kg_m3 == 0 < recipe(0, strength_mpa=50, slurry_max_kg_m3=20).most_slurry_kg_m3
+
+
+WRONG = [
+    (recipe(12, use="prestressed"), "is prestressed concrete and must not hold slurry water"),
+    (recipe(0, use="prestressed", slurry_max_kg_m3=10), "is prestressed concrete"),
+    (recipe(12, strength_mpa=80), "is high-strength concrete"),
+    (recipe(30, slurry_max_kg_m3=20), "plans 30 kg/m³ of slurry water, its limit is 20"),
+    (recipe(12, strength_mpa=50), "plans 12 kg/m³ of slurry water, its limit is 0"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "problem"), WRONG, ids=[p for _, p in WRONG])
+def test_a_recipe_beyond_its_limit_is_refused_in_a_design_and_in_a_run(tmp_path: Path, wrong: Recipe, problem: str) -> None:
+    path = tmp_path / "own.yaml"
+    book = yaml.safe_dump({"recipes": [wrong.model_dump(exclude_none=True)]}, allow_unicode=True)
+    path.write_text("name: own\nbased_on: hzs180\ntitle: {en: own, zh: own}\n" + book, encoding="utf-8")
+    with pytest.raises(BatchtwinError, match=problem):
+        load_design(path)
+    with Simulation("working-day", until_s=60) as sim, pytest.raises(BatchtwinError, match=problem):
+        sim.load_recipe(wrong)
 
 
 def test_a_recipe_without_recycled_aggregate_stays_out_of_its_boxes(tmp_path: Path) -> None:

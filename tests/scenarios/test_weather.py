@@ -126,6 +126,7 @@ def test_a_bad_file_is_one_clear_line(tmp_path: Path, damage: str) -> None:
     with pytest.raises(BatchtwinError) as caught:
         Simulation(scenario(file=str(path)))
     assert caught.value.code == "E103" and "town.epw" in str(caught.value) and "\n" not in str(caught.value)
+    assert "give a readable file" in str(caught.value) and "YAML" not in str(caught.value)
 
 
 def test_a_climate_that_is_not_there_is_answered_with_the_nearest() -> None:

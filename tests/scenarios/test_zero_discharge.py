@@ -14,9 +14,12 @@ from twin.design.load import load_design
 from twin.errors import BadInput, BatchtwinError
 from twin.ledger import SPECIES
 
+HOLDS_FROM = 0.15  # share of the benchmark plant's rain basin, docs/water.md
 
-def played(design: str) -> Any:
-    sim = Simulation("storm-day", design, fidelity="batch")
+
+def played(design: Any) -> Any:
+    scenario, plant = load_scenario("storm-day", design)
+    sim = Simulation(scenario, plant, fidelity="batch")
     sim.run()
     return sim
 
@@ -52,6 +55,34 @@ def test_a_usual_plant_lies_between() -> None:
     assert 0 < discharged(played("hzs180"))["water"] < discharged(played("open-yard-180"))["water"]
 
 
+def without_forecast(design: Any) -> Any:
+    """The same day with a controller that subscribes to no forecast."""
+    scenario, _ = load_scenario("storm-day", design)
+    sim = Simulation(scenario, design, fidelity="batch")
+    sim._memory.forecast[0] = sim.plant.table.index("Line1.Station.EStop")  # a tag that shows 0 all day
+    sim.run()
+    return sim
+
+
+def filled(design: str, rain: float) -> Any:
+    """The design with its rain basin filled so far at the start."""
+    plant = load_design(design)
+    basins = plant.water.basins | {"Rain": plant.water.basins["Rain"].model_copy(update={"initial_share": rain})}
+    return plant.model_copy(update={"water": plant.water.model_copy(update={"basins": basins})})
+
+
+def test_the_forecast_keeps_water_on_the_site(benchmark: Any) -> None:
+    """A rain basin half full runs over in this storm; who levels the basins before it loses less."""
+    half = filled("benchmark-180", 0.5)
+    less = discharged(without_forecast(half))["water"] - discharged(played(half))["water"]
+    assert less > 50_000
+
+
+def test_the_benchmark_holds_from_the_filling_that_the_page_names() -> None:
+    assert discharged(played(filled("benchmark-180", HOLDS_FROM)))["water"] == 0
+    assert discharged(played(filled("benchmark-180", HOLDS_FROM + 0.05)))["water"] > 0
+
+
 def test_a_smaller_rain_tank_would_not_have_done() -> None:
     """The zero is earned by size: half the tank runs over."""
     design = load_design("benchmark-180")
@@ -72,6 +103,18 @@ MISTAKES = [
     ("water: {separator: {sand_to: Line1.Gold}}", "no bin 'Line1.Gold'"),
     ("water: {press: {source: Clear}}", "has no agitator"),
     ("water: {roadway: Moon}", "no surface 'Moon'"),
+    ("water: {pumps: {SlurryToLine1: {to: Line1.Admixture}}}", "Line1.Admixture holds admixture"),
+    ("water: {pumps: {SlurryToLine1: {to: Line1.Water}}}", "Line1.Water holds water, Slurry slurry"),
+    ("water: {pumps: {RainToLine1: {to: Line1.Slurry}}}", "Line1.Slurry holds slurry_water, Rain clear water"),
+    ("water: {pumps: {SludgeToSlurry1: {to: Line1.Slurry}}}", "sludge does not go into a line's tank"),
+    ("water: {basins: {A.B: {volume_m3: 10, area_m2: 5}}}", "'A.B' is no name of a machine"),
+    ("water: {pumps: {'a\"b': {source: Rain, to: Clear, flow_m3_h: 1, power_kw: 1}}}", "is no name of a machine"),
+    ("water: {surfaces: {'x y': {area_m2: 5}}}", "'x y' is no name of a machine"),
+    ("site: {sprays: {Yard.2: {wets: Yard, area_m2: 10}}}", "'Yard.2' is no name of a machine"),
+    ("site: {monitors: {'N/E': {at: [1, 1]}}}", "'N/E' is no name of a machine"),
+    ("water: {basins: {discharge: {volume_m3: 10, area_m2: 5}}}", "is the name of what leaves the site"),
+    ("water: {basins: {Film: {volume_m3: 0.001, area_m2: 50000}}}", "is 2e-08 m deep"),
+    ("lines: {Line1: {tanks: {Slurry: {holds: water}}}}", "slurry_water is slurry_water, not water"),
     ("site: {boundary: [[0, 0], [1, 0], [1, 1]]}", "is no area of 100"),
     ("site: {places: {Attic: {at: [1, 1]}}}", "stands for nothing"),
 ]

@@ -40,9 +40,24 @@ def test_crowded_grains_hinder_one_another():
 
 
 def test_evaporation_of_a_fine_day():
-    """Penman's aerodynamic term by hand: 0.35·(1 + 0.54·2)·(17.54 - 8.77) mmHg = 6.4 mm/d at 20 °C, 50 %, 2 m/s."""
-    assert 86400 * w.evaporation_kg_m2_s(20.0, 0.5, 2.0) == pytest.approx(6.38, rel=0.01)
-    assert w.evaporation_kg_m2_s(20.0, 1.0, 2.0) == 0
+    """Penman 1948 by hand at 20 °C, 50 %, 2 m/s at 10 m, 250 W/m², half cloud.
+
+    es = 17.53 mmHg, e = 8.77, Δ = 1.087 mmHg/K, γ = 0.49; u₂ = 1.496 m/s, Ea = 0.35·1.808·8.77 = 5.55 mm/d;
+    H = 0.95·250 - 418.8·(0.56 - 0.092·2.961)·0.55 = 237.5 - 66.2 = 171.3 W/m² = 6.04 mm/d;
+    E = (1.087·6.04 + 0.49·5.55)/1.577 = 5.89 mm/d.
+    """
+    assert 86400 * w.evaporation_kg_m2_s(20.0, 0.5, 2.0, 250.0, 0.5) == pytest.approx(5.89, rel=0.005)
+
+
+def test_evaporation_has_its_two_limits():
+    """In saturated air the radiation alone drives it, in the dark the wind alone, less what radiates away; there is no dew."""
+    sunny = [w.evaporation_kg_m2_s(20.0, 1.0, wind, 400.0, 1.0) for wind in (0.0, 8.0)]
+    assert sunny[0] == sunny[1] > 0
+    assert w.evaporation_kg_m2_s(20.0, 1.0, 2.0, 0.0, 0.3) == 0
+    dark = [86400 * w.evaporation_kg_m2_s(20.0, 0.5, wind, 0.0, 1.0) for wind in (2.0, 12.0)]
+    per_m_s = 0.35 * 0.54 * w.WIND_2_M * 0.5 * 17.53 * 0.49 / (1.087 + 0.49)
+    assert dark[1] - dark[0] == pytest.approx(10 * per_m_s, rel=0.005)
+    assert 0.747 < w.WIND_2_M < 0.749  # 4.87/ln(67.8·10 - 5.42)
 
 
 # --- a basin ------------------------------------------------------------------------------------------
@@ -128,6 +143,32 @@ def test_what_a_full_basin_gets_it_gives_over_its_weir(dry):
     assert dry[f"{CLEAR}.Overflowing"] is False  # the inflow has stopped
 
 
+def bed_m3(rig, name):
+    return w.volume_m3(rig.state.ledger.stock[rig.holder(f"{name}.Sludge")])
+
+
+def test_a_basin_full_of_mud_lets_what_comes_go_on(dry):
+    """The bed never takes more than the volume; as it grows the basin keeps less and less back."""
+    name, kept = CHAIN[0], []
+    for _ in range(120):
+        before = dry.kg(f"{name}.Sludge")
+        play(dry, 3600, 30.0, lambda: pour(dry, name, 24.0, 6.0))
+        kept.append((dry.kg(f"{name}.Sludge") - before) * machine.BED_SOLIDS / 720)
+        held = bed_m3(dry, name) + w.volume_m3(dry.state.ledger.stock[dry.holder(name)])
+        assert held <= 40 * (1 + 1e-12)
+    assert max(kept) > 0.6 and kept[-1] < 0.1 and bed_m3(dry, name) < 40
+    assert dry.kg(f"{CHAIN[1]}.Sludge") > 10_000  # the next stage gets it
+
+
+def test_a_leak_is_a_discharge_and_told_from_the_weir(dry):
+    dry.fault("leaking-basin", CHAIN[1], 2.0)
+    before = dry.kg("discharge")
+    play(dry, 600)
+    assert dry.kg("discharge") - before == pytest.approx(1200) and dry.kg("soil") == 0
+    moved = dry.state.ledger.moved[dry.plant.link(f"{CHAIN[1]}.Leak", "discharge")]
+    assert moved.sum() == pytest.approx(1200)
+
+
 # --- the agitator -------------------------------------------------------------------------------------
 
 
@@ -179,7 +220,7 @@ def test_rain_falls_in_and_the_sun_takes_out(rig):
     site["rain_mm_h"], site["humidity"] = 0.0, 0.5
     before = rig.kg(CLEAR)
     play(rig, 3600, 10.0)
-    assert before - rig.kg(CLEAR) == pytest.approx(3600 * 40 * w.evaporation_kg_m2_s(20.0, 0.5, 2.0), rel=1e-6)
+    assert before - rig.kg(CLEAR) == pytest.approx(3600 * 40 * w.evaporation_kg_m2_s(20.0, 0.5, 2.0, 0.0, 0.0), rel=1e-6)
 
 
 def test_books_close_when_binder_turns_into_fines(dry):

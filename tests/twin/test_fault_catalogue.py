@@ -116,6 +116,11 @@ def spread(tag):
     return look
 
 
+def slurry(rig):
+    rig.put("Tank.Slurry", fines=600)
+    rig.play(1)
+
+
 def shows(tag):
     return lambda rig: float(rig[tag])
 
@@ -151,7 +156,7 @@ EXPECTED = {
     ("agitator-trip", "basin"): Case("Water.Basin.Slurry", play(120, "Water.Basin.Slurry.AgitatorRun"), holds_kg("Water.Basin.Slurry.Sludge"), lambda h, f: f > 10 * h),
     ("level-offset", "basin"): Case("Water.Basin.Clear", play(2), shows("Water.Basin.Clear.Level"), near(-20, 1e-6)),
     ("density-meter-drift", "basin"): Case("Water.Basin.Slurry", play(2, "Water.Basin.Slurry.AgitatorRun"), shows("Water.Basin.Slurry.Solids"), near(-2, 1e-6)),
-    ("leaking-basin", "basin"): Case("Water.Basin.Clear", play(60), holds_kg("soil"), near(60, 1.01)),
+    ("leaking-basin", "basin"): Case("Water.Basin.Clear", play(60), holds_kg("discharge"), near(60, 1.01)),
     ("pump-trip", "water_pump"): Case("Water.Pump.RainToClear", play(60, "Water.Pump.RainToClear.Run"), shows("Water.Pump.RainToClear.Running"), on_to_off),
     ("pump-blocked", "water_pump"): Case("Water.Pump.RainToClear", play(60, "Water.Pump.RainToClear.Run"), shows("Water.Pump.RainToClear.Flow"), near(-24, 1e-6)),
     ("diverter-stuck", "surface"): Case("Water.Surface.Yard", raining(60, 600, Water__Surface__Yard__FirstFlush=0), holds_kg("Water.Basin.Rain"), lambda h, f: h > f + 5000),
@@ -161,6 +166,7 @@ EXPECTED = {
     ("press-trip", "filter_press"): Case("Water.Press", play(120, "Water.Press.Run", "Water.Basin.Slurry.AgitatorRun"), shows("Water.Press.Running"), on_to_off),
     ("torn-cloth", "filter_press"): Case("Water.Press", play(120, "Water.Press.Run", "Water.Basin.Slurry.AgitatorRun"), shows("Water.Press.Fill"), lambda h, f: 0 <= f < 0.2 * h),
     ("nozzles-blocked", "truck_wash"): Case("Water.TruckWash", washing, lambda rig: float(rig.state.ledger.stock[rig.holder("Water.Basin.Settling1"), FINES]), lambda h, f: f == pytest.approx(0.2 * h)),
+    ("nozzles-blocked", "washdown"): Case("Water.Washdown.Line1", play(60, "Water.Washdown.Line1.Floor"), shows("Water.Washdown.Line1.FloorWater"), lambda h, f: f == pytest.approx(0.2 * h) and h > 0.1),
     ("pump-trip", "spray"): Case("Air.Spray.Yard", play(10, "Air.Spray.Yard.Run"), shows("Air.Spray.Yard.Running"), on_to_off),
     ("nozzles-blocked", "spray"): Case("Air.Spray.Yard", play(60, "Air.Spray.Yard.Run"), shows("Air.Spray.Yard.Wetness"), lambda h, f: 0 < f < 0.3 * h),
     ("monitor-outage", "monitor"): Case("Air.Monitor.East", play(65), shows("Air.Monitor.East.Outage"), off_to_on),
@@ -170,6 +176,7 @@ EXPECTED = {
     ("level-offset", "silo"): Case("Silo.Cement1", play(1), shows("Silo.Cement1.Level"), near(-20, 1e-6)),
     ("level-offset", "aggregate_bin"): Case("Bin.Sand1", play(1), shows("Bin.Sand1.Level"), near(40, 3)),
     ("level-offset", "tank"): Case("Tank.Slurry", play(1), shows("Tank.Slurry.Level"), near(20, 1e-6)),
+    ("density-meter-drift", "tank"): Case("Tank.Slurry", slurry, shows("Tank.Slurry.Solids"), near(-2, 1e-6)),
     ("level-freeze", "silo"): Case("Silo.Cement1", play(1), spread("Silo.Cement1.Level"), freezes),
     ("level-freeze", "aggregate_bin"): Case("Bin.Sand1", play(1), spread("Bin.Sand1.Level"), freezes),
     ("overfull-silo", "silo"): Case("Silo.Cement1", overfilling, holds_kg("ground"), lambda h, f: h == 0 and f > 500),

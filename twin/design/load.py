@@ -126,7 +126,7 @@ def parse(path: Path, kind: str, model: type[Model], data: dict[str, Any], node:
         found = list(cross_check(result))
     except ValidationError as error:
         for e in error.errors():
-            found.append((_place(e["loc"], data), *plain(e, data)))
+            found.append((_place([k for k in e["loc"] if k != "[key]"], data), *plain(e, data)))
     if found or result is None:
         raise BadInput(
             [BatchtwinError("E101", where=f"{path}:{line_of(node, place)}: {_dotted(place)}", problem=p, mend=m) for place, p, m in found]
@@ -153,6 +153,8 @@ def _dotted(place: Iterable[str | int]) -> str:
 
 def plain(error: Any, data: dict[str, Any]) -> tuple[str, str]:
     """A pydantic error as problem and mend in plain words."""
+    from twin.equipment.part import NAME
+
     kind, context, value = error["type"], error.get("ctx", {}), error.get("input")
     shown = repr(value) if isinstance(value, (int, float, str, bool)) else type(value).__name__
     if kind == "extra_forbidden":
@@ -168,6 +170,8 @@ def plain(error: Any, data: dict[str, Any]) -> tuple[str, str]:
         return "unknown kind", f"choose {context.get('expected_tags', context.get('discriminator', 'a kind'))}"
     if kind == "too_short":
         return "is empty", "give at least one entry"
+    if kind == "string_pattern_mismatch" and context.get("pattern") == NAME:
+        return f"{shown} is no name of a machine", "use letters, digits, - and _ only"
     message = error["msg"].removeprefix("Value error, ")
     problem, _, mend = message.partition("; ")
     return (f"{problem} (got {shown})" if "got" not in problem and not mend else problem), mend or "correct it"

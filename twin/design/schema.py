@@ -19,7 +19,7 @@ from twin.equipment.dust_collector import LineCollector
 from twin.equipment.hopper import Hopper
 from twin.equipment.mixer import Mixer
 from twin.equipment.moisture_probe import MoistureProbe
-from twin.equipment.part import Part, figure
+from twin.equipment.part import Name, Part, figure
 from twin.equipment.silo import Silo
 from twin.equipment.station import Station
 from twin.equipment.tank import Tank
@@ -60,6 +60,7 @@ class Material(Part):
 
 # Slurry water by strength class, kg/m³ (engineering choice within JGJ/T 328; recalled).
 SLURRY_BY_CLASS = ((30.0, 70.0), (45.0, 40.0))
+HIGH_STRENGTH_MPA = 60.0  # from C60 on, JGJ/T 281-2012 (recalled)
 
 
 class Recipe(Part):
@@ -77,8 +78,15 @@ class Recipe(Part):
     )
 
     @property
+    def bans_slurry(self) -> bool:
+        """JGJ/T 328-2014 bans slurry water from prestressed and high-strength concrete (recalled)."""
+        return self.use == "prestressed" or self.strength_mpa >= HIGH_STRENGTH_MPA
+
+    @property
     def most_slurry_kg_m3(self) -> float:
-        """Most slurry water that may take the place of mixing water; JGJ/T 328 bans it from high-strength concrete (recalled)."""
+        """Most slurry water that may take the place of mixing water, kg/m³."""
+        if self.bans_slurry:
+            return 0.0
         if self.slurry_max_kg_m3 is not None:
             return self.slurry_max_kg_m3
         return next((kg for strength, kg in SLURRY_BY_CLASS if self.strength_mpa <= strength), 0.0)
@@ -88,12 +96,12 @@ class Line(Part):
     """One production line around one mixer."""
 
     rated_m3_h: float = figure(..., "m3/h", "maker's model number", gt=0, le=1000)
-    silos: dict[str, Silo] = Field(min_length=1)
-    bins: dict[str, AggregateBin] = Field(min_length=1)
-    tanks: dict[str, Tank] = Field(min_length=1)
-    collectors: dict[str, LineCollector] = Field(default_factory=dict)
-    probes: dict[str, MoistureProbe] = Field(default_factory=dict)
-    weighers: dict[str, Weigher] = Field(min_length=1)
+    silos: dict[Name, Silo] = Field(min_length=1)
+    bins: dict[Name, AggregateBin] = Field(min_length=1)
+    tanks: dict[Name, Tank] = Field(min_length=1)
+    collectors: dict[Name, LineCollector] = Field(default_factory=dict)
+    probes: dict[Name, MoistureProbe] = Field(default_factory=dict)
+    weighers: dict[Name, Weigher] = Field(min_length=1)
     belt: Belt
     waiting_hopper: Hopper
     mixer: Mixer
@@ -118,8 +126,8 @@ class Design(Part):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     title: Title
-    materials: dict[str, Material]
-    lines: dict[str, Line] = Field(min_length=1)
+    materials: dict[Name, Material]
+    lines: dict[Name, Line] = Field(min_length=1)
     fleet: Fleet
     weighbridge: Weighbridge = Field(default_factory=Weighbridge)
     district: District = Field(default_factory=District)
@@ -136,6 +144,8 @@ class Design(Part):
 
 
 MIXER_KG_M3 = 1.15 * 2400  # what a mixer takes for each m³ of its rated volume
+
+RESERVED = ("Water", "Air", "Site")  # areas of the tag table that are no lines
 
 Mistake = tuple[tuple[str | int, ...], str, str]
 
@@ -173,6 +183,8 @@ def _fleet_mistakes(design: Design) -> Iterator[Mistake]:
 def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mistake]:
     at = ("lines", line_name)
     kinds = {"silos": ("cement", "fly_ash", "slag"), "bins": ("sand", "stone"), "tanks": ("water", "slurry_water", "admixture")}
+    if line_name in RESERVED or line_name.startswith("Truck"):
+        yield at, f"'{line_name}' is the name of something else", "name it as Line1"
     for group, allowed in kinds.items():
         for name, part in getattr(line, group).items():
             material = design.materials.get(part.material)
@@ -188,6 +200,10 @@ def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mista
                     f"{material.species} does not belong into {group}",
                     f"{group} hold {', '.join(allowed)}",
                 )
+    for name, tank in line.tanks.items():
+        if tank.material in design.materials and design.materials[tank.material].species != tank.holds:
+            species = design.materials[tank.material].species
+            yield (*at, "tanks", name, "holds"), f"{tank.material} is {species}, not {tank.holds}", f"give {species} or another material"
     used: set[str] = set()
     for name, weigher in line.weighers.items():
         for feeder_name, feeder in weigher.feeders.items():
@@ -219,6 +235,24 @@ def _line_mistakes(design: Design, line_name: str, line: Line) -> Iterator[Mista
         )
 
 
+def slurry_mistake(design: Design, recipe: Recipe) -> tuple[str, str, str] | None:
+    """What a recipe does wrong with slurry water: field, problem and mend; None when it is right."""
+    known = design.materials
+    planned = sum(kg for m, kg in recipe.kg_m3.items() if m in known and known[m].species == "slurry_water")
+    most = recipe.most_slurry_kg_m3
+    if recipe.bans_slurry and (planned > 0 or recipe.slurry_max_kg_m3):
+        why = "prestressed" if recipe.use == "prestressed" else "high-strength"
+        field = "kg_m3" if planned > 0 else "slurry_max_kg_m3"
+        return field, f"{recipe.grade} is {why} concrete and must not hold slurry water (JGJ/T 328)", "leave the slurry water out"
+    if planned > most:
+        return (
+            "kg_m3",
+            f"{recipe.grade} plans {planned:g} kg/m³ of slurry water, its limit is {most:g}",
+            "plan less or give slurry_max_kg_m3",
+        )
+    return None
+
+
 def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake]:
     at = ("recipes", i)
     total = sum(recipe.kg_m3.values())
@@ -226,6 +260,9 @@ def _recipe_mistakes(design: Design, i: int, recipe: Recipe) -> Iterator[Mistake
         yield (*at, "kg_m3"), f"{recipe.grade} is heavier than the mixer takes ({total:.0f} kg/m³)", f"give at most {MIXER_KG_M3:.0f} kg/m³"
     elif not 1800 <= total <= 2700:
         yield (*at, "kg_m3"), f"{recipe.grade} adds up to {total:.0f} kg/m³", "ordinary concrete is 1800–2700 kg/m³"
+    slurry = slurry_mistake(design, recipe)
+    if slurry:
+        yield (*at, slurry[0]), slurry[1], slurry[2]
     recycled = set() if recipe.recycled_aggregate else recycled_materials(design)
     for material, kg in recipe.kg_m3.items():
         if kg > 0 and material in recycled:

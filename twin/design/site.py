@@ -9,7 +9,7 @@ from pydantic import Field
 
 from twin.equipment.dust_source import DustControl
 from twin.equipment.monitor import Monitor
-from twin.equipment.part import Part, figure
+from twin.equipment.part import Name, Part, figure
 from twin.equipment.spray import Spray
 
 if TYPE_CHECKING:
@@ -75,12 +75,12 @@ class SitePlan(Part):
     zone: Literal["1", "2", "3", "4"] = Field("3", description="class of the area by GB 12348-2008: limits of noise")
     protected: bool = Field(False, description="whether the stricter boundary limits of JGJ/T 328 hold")
     ambient: Ambient = Field(default_factory=Ambient)
-    monitors: dict[str, Monitor] = Field(default_factory=lambda: dict(MONITORS))
-    neighbours: dict[str, Monitor] = Field(
+    monitors: dict[Name, Monitor] = Field(default_factory=lambda: dict(MONITORS))
+    neighbours: dict[Name, Monitor] = Field(
         default_factory=dict, description="houses around: what reaches them is recorded, but there is no instrument"
     )
     c0_db: float = figure(0.0, "dB", "C0 of ISO 9613-2 clause 8, local statistics of wind; 0 judges every hour as downwind", ge=0, le=5)
-    sprays: dict[str, Spray] = Field(default_factory=dict)
+    sprays: dict[Name, Spray] = Field(default_factory=dict)
     dust: DustControl = Field(default_factory=DustControl)
     sound_db: dict[str, float] = Field(default_factory=lambda: dict(SOUND_DB), description="sound power by kind of machine, LwA in dB(A)")
     cladding_db: float = figure(18.0, "dB", "walls of tower and compressor room; engineering choice", recalled=True, ge=0, le=60)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from twin.equipment.basin import Basin
 from twin.equipment.filter_press import FilterPress
-from twin.equipment.part import Part, figure
+from twin.equipment.part import Name, Part, figure
 from twin.equipment.separator import Separator
 from twin.equipment.surface import Surface
 from twin.equipment.truck_wash import TruckWash
@@ -41,9 +41,9 @@ class WaterLoop(Part):
     Without any of it, washing water and yard runoff go where they go on a plant without a loop: off the site.
     """
 
-    basins: dict[str, Basin] = Field(default_factory=dict)
-    pumps: dict[str, WaterPump] = Field(default_factory=dict)
-    surfaces: dict[str, Surface] = Field(default_factory=dict)
+    basins: dict[Name, Basin] = Field(default_factory=dict)
+    pumps: dict[Name, WaterPump] = Field(default_factory=dict)
+    surfaces: dict[Name, Surface] = Field(default_factory=dict)
     separator: Separator | None = None
     press: FilterPress | None = None
     truck_wash: TruckWash | None = None
@@ -54,6 +54,22 @@ class WaterLoop(Part):
     mains_quality: WaterQuality = Field(MAINS, description="engineering choice, unverified: give your laboratory's")
     slurry_quality: WaterQuality = Field(SLURRY, description="settled slurry water; engineering choice, unverified: give your laboratory's")
     mixer_wash_kg: float = figure(700.0, "kg", "one line's mixer at the end of a day; engineering choice", recalled=True, ge=0, le=20000)
+
+
+SHALLOWEST_M, DEEPEST_M = 0.2, 20.0  # of basins
+
+
+def _into_tank(loop: WaterLoop, key: str, pump: WaterPump, holds: str) -> Iterator[Mistake]:
+    """A line's water tank takes settled or rain water, its slurry tank slurry, its admixture tank nothing."""
+    source = loop.basins.get(pump.source)
+    stirred = source is not None and source.agitator_kw > 0
+    if holds == "admixture":
+        yield ("water", "pumps", key, "to"), f"{pump.to} holds admixture", "name a tank of water or slurry water"
+    elif pump.source.endswith(".Sludge"):
+        yield ("water", "pumps", key, "source"), "sludge does not go into a line's tank", "pump it to a basin with an agitator"
+    elif source is not None and stirred != (holds == "slurry_water"):
+        mend = "name a basin with an agitator" if holds == "slurry_water" else "name a basin without an agitator"
+        yield ("water", "pumps", key, "source"), f"{pump.to} holds {holds}, {pump.source} {'slurry' if stirred else 'clear water'}", mend
 
 
 def mistakes(design: Design) -> Iterator[Mistake]:
@@ -71,6 +87,11 @@ def mistakes(design: Design) -> Iterator[Mistake]:
 
     circled = False
     for key, b in loop.basins.items():
+        if key == DISCHARGE:
+            yield ("water", "basins", key), "is the name of what leaves the site", "give the basin another name"
+        if not SHALLOWEST_M <= b.volume_m3 / b.area_m2 <= DEEPEST_M:
+            depth = f"is {b.volume_m3 / b.area_m2:.3g} m deep"
+            yield ("water", "basins", key, "area_m2"), depth, f"volume over area must be {SHALLOWEST_M:g} to {DEEPEST_M:g} m"
         yield from basin(("basins", key, "overflows_to"), b.overflows_to, out=True)
         seen, at = {key}, b.overflows_to
         while at in loop.basins:
@@ -84,7 +105,9 @@ def mistakes(design: Design) -> Iterator[Mistake]:
     for key, pump in loop.pumps.items():
         yield from basin(("pumps", key, "source"), pump.source.removesuffix(".Sludge"))
         line, _, tank = pump.to.partition(".")
-        if not (line in design.lines and tank in design.lines[line].tanks):
+        if line in design.lines and tank in design.lines[line].tanks:
+            yield from _into_tank(loop, key, pump, design.lines[line].tanks[tank].holds)
+        else:
             yield from basin(("pumps", key, "to"), pump.to)
         if pump.source == pump.to:
             yield ("water", "pumps", key, "to"), "pumps into its own basin", "name another"

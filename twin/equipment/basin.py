@@ -14,7 +14,7 @@ from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
 from twin.kernels.mixing import DENSITY
 from twin.kernels.random import normal
-from twin.kernels.water import GRAIN_M, evaporation_kg_m2_s, hindered, settling_m_s, solids_kg, solids_share, volume_m3
+from twin.kernels.water import GRAIN_M, hindered, settling_m_s, solids_kg, solids_share, volume_m3
 from twin.ledger import ADMIXTURE, FINES, N_SPECIES, WATER, book, move, total_kg
 from twin.tags import Equipment, actuator, parameter, sensor, setpoint
 
@@ -40,7 +40,7 @@ DTYPE = np.dtype(
         ("tag", "i8"), ("key", "i8"), ("holder", "i8"), ("sludge", "i8"), ("settle", "i8"), ("stir", "i8"), ("over", "i8"), ("rain", "i8"), ("vapour", "i8"),
         ("motor", "i8"), ("agitated", "i8"), ("covered", "i8"), ("capacity_m3", "f8"), ("area_m2", "f8"), ("agitator_kw", "f8"),
         ("level_m3", "f8"), ("bed_m3", "f8"), ("turning", "f8"), ("still_s", "f8"), ("stalled", "f8"), ("over_kg_s", "f8"),
-        ("trip", "f8"), ("level_offset", "f8"), ("solids_offset", "f8"), ("leak", "f8"), ("seep", "i8"),
+        ("trip", "f8"), ("level_offset", "f8"), ("solids_offset", "f8"), ("leak", "f8"), ("seep", "i8"), ("lost", "i8"),
     ]
 )  # fmt: skip
 
@@ -73,7 +73,7 @@ FAULTS = (
     ),
     Fault("level-offset", "level_offset", -100, 100, -20, "%", ("Level",), "the level sensor reads wrong", "液位计偏差"),
     Fault("density-meter-drift", "solids_offset", -20, 20, -2, "%", ("Solids",), "the density meter reads wrong", "密度计偏差"),
-    Fault("leaking-basin", "leak", 0, 50, 1, "kg/s", ("Level",), "the basin leaks into the ground", "池体渗漏"),
+    Fault("leaking-basin", "leak", 0, 50, 1, "kg/s", ("Level",), "the basin leaks", "池体渗漏"),
 )
 
 HIGH_SHARE = 0.90
@@ -83,15 +83,20 @@ STALL_BED = 0.15  # of the volume: more stiff sludge than that stalls the agitat
 JET_S = 1800.0  # half an hour of jetting loosens it
 BED_SOLIDS = 0.45  # kg/kg, settled sludge before pressing (engineering choice)
 AIRLESS = BED_SOLIDS / (1.0 - BED_SOLIDS)  # solids over water in the bed
+SCOURED = 0.25  # free share of the volume below which the flow over the bed keeps solids up (engineering choice)
 
 
 # --- how it is put in place ---------------------------------------------------------------------------
 
 
 def build(site: Site, name: str, cfg: Basin, over: str) -> Equipment:
-    """Put a basin in place, part filled. `over` names the holder below its weir."""
+    """Put a basin in place, part filled. `over` names the holder below its weir.
+
+    A leak goes to `discharge`, as what is lost that way is process water; it passes a holder of its own, so that the books tell
+    it from the weir.
+    """
     ledger = site.ledger
-    holder, sludge = ledger.holder(name), ledger.holder(f"{name}.Sludge")
+    holder, sludge, leak = ledger.holder(name), ledger.holder(f"{name}.Sludge"), ledger.holder(f"{name}.Leak")
     stirred = cfg.agitator_kw > 0
     tags = (LAST if over == "discharge" else PLAIN) + (STIRRED if stirred else ())
     machine = site.table.add(name, "basin", tags, values={"Capacity": cfg.volume_m3})
@@ -100,7 +105,7 @@ def build(site: Site, name: str, cfg: Basin, over: str) -> Equipment:
     site.place(
         "basin", name, tag=machine.first, holder=holder, sludge=sludge, settle=ledger.link(holder, sludge), stir=ledger.link(sludge, holder),
         over=ledger.link(holder, ledger.holder(over)), rain=ledger.link(ledger.holder("rain"), holder), vapour=ledger.link(holder, ledger.holder("air")),
-        seep=ledger.link(holder, ledger.holder("soil")), motor=site.motor(f"{name}.Agitator", cfg.agitator_kw) if stirred else -1,
+        seep=ledger.link(holder, leak), lost=ledger.link(leak, ledger.holder("discharge")), motor=site.motor(f"{name}.Agitator", cfg.agitator_kw) if stirred else -1,
         agitated=int(stirred), covered=int(cfg.covered), capacity_m3=cfg.volume_m3, area_m2=cfg.area_m2, agitator_kw=cfg.agitator_kw,
     )  # fmt: skip
     return machine
@@ -117,23 +122,22 @@ def step(b: Any, p: Any, dt_s: float) -> None:
     if not b.covered:
         if site.rain_mm_h > 0.0:
             book(p.ledger, b.rain, WATER, site.rain_mm_h * b.area_m2 * dt_s / 3600.0)  # 1 mm on 1 m² is 1 kg
-        dry = evaporation_kg_m2_s(site.air_c, site.humidity, site.wind_m_s) * b.area_m2 * dt_s
+        dry = site.dries_kg_m2_s * b.area_m2 * dt_s
         book(p.ledger, b.vapour, WATER, min(dry, 0.5 * max(kg[WATER], 0.0)))
     if b.leak > 0.0:
         move(p.ledger, b.seep, b.leak * dt_s)
+        move(p.ledger, b.lost, 1e9)
     bed_kg = total_kg(p.ledger, b.sludge)
     if b.agitated:
         agitate(b, p, bed_kg, dt_s)
     if b.turning < 0.5 and solids_kg(kg) > 0.0:
         settle(b, p, kg, dt_s)
-    b.bed_m3 = volume_m3(p.ledger.stock[b.sludge]) if bed_kg > 0.0 else 0.0
+    b.bed_m3 = volume_m3(p.ledger.stock[b.sludge])
     b.level_m3 = volume_m3(kg) + b.bed_m3
     b.over_kg_s = 0.0
     excess = b.level_m3 - b.capacity_m3
-    if excess > 0.0:
-        held = total_kg(p.ledger, b.holder)
-        above = b.level_m3 - b.bed_m3
-        b.over_kg_s = move(p.ledger, b.over, held * min(excess / above, 1.0) if above > 0.0 else 0.0) / dt_s
+    if excess > 0.0:  # the bed always fits, so the excess is part of the suspension
+        b.over_kg_s = move(p.ledger, b.over, total_kg(p.ledger, b.holder) * excess / (b.level_m3 - b.bed_m3)) / dt_s
         b.level_m3 -= excess
 
 
@@ -163,8 +167,11 @@ def agitate(b: Any, p: Any, bed_kg: float, dt_s: float) -> None:
 def settle(b: Any, p: Any, kg: Any, dt_s: float) -> None:
     """Each species falls at its hindered velocity through the well-mixed suspension and takes its pore water along.
 
-    For a steady flow Q through an area A this gives the overflow C = C_in / (1 + v·A/Q).
+    For a steady flow Q through an area A this gives the overflow C = C_in / (1 + v·A/Q). As the bed nears the weir the flow
+    above it scours: settling fades with the free volume, and what comes in goes over the weir.
     """
+    free_m3 = max(b.capacity_m3 - volume_m3(p.ledger.stock[b.sludge]), 0.0)
+    calm = min(free_m3 / (SCOURED * b.capacity_m3), 1.0)
     volume = volume_m3(kg)
     if volume <= 0.0:
         return
@@ -176,9 +183,10 @@ def settle(b: Any, p: Any, kg: Any, dt_s: float) -> None:
     for s in range(N_SPECIES):
         if s in (WATER, ADMIXTURE) or kg[s] <= 0.0:
             continue
-        v = hindered(settling_m_s(GRAIN_M[s], DENSITY[s]), GRAIN_M[s], crowd)
+        v = calm * hindered(settling_m_s(GRAIN_M[s], DENSITY[s]), GRAIN_M[s], crowd)
         down = kg[s] * (1.0 - np.exp(-v * b.area_m2 * dt_s / volume))
-        down = min(down, kg[WATER] * AIRLESS)
+        down = min(down, kg[WATER] * AIRLESS, free_m3 / (1.0 / DENSITY[s] + 1.0 / (AIRLESS * DENSITY[WATER])))
+        free_m3 -= down * (1.0 / DENSITY[s] + 1.0 / (AIRLESS * DENSITY[WATER]))
         book(p.ledger, b.settle, s, down)
         book(p.ledger, b.settle, WATER, down / AIRLESS)
 

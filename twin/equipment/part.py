@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from twin.ledger import N_SPECIES, LedgerBuilder
 from twin.tags import TagTable
+
+NAME = r"^[A-Za-z0-9_-]+$"
+Name = Annotated[str, Field(pattern=NAME, max_length=40)]  # of a machine: it becomes a part of tag names
 
 
 class Part(BaseModel):

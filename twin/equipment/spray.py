@@ -9,7 +9,6 @@ from pydantic import Field
 
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
-from twin.kernels.water import evaporation_kg_m2_s
 from twin.ledger import WATER, book, move, total_kg
 from twin.tags import Equipment, actuator, sensor, setpoint
 
@@ -108,7 +107,7 @@ def step(y: Any, p: Any, dt_s: float) -> None:
     surplus = total_kg(p.ledger, y.holder) - FILM_KG_M2 * y.area_m2
     if surplus > 0.0:
         move(p.ledger, y.runoff, surplus)
-    dry = evaporation_kg_m2_s(site.air_c, site.humidity, site.wind_m_s) * y.area_m2 * dt_s
+    dry = site.dries_kg_m2_s * y.area_m2 * dt_s
     book(p.ledger, y.vapour, WATER, min(dry, max(kg[WATER], 0.0)))
     y.keeps = y.efficiency * (1.0 - np.exp(-kg[WATER] / y.area_m2 / y.wet_kg_m2))
 

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
-from twin.kernels.water import evaporation_kg_m2_s
 from twin.ledger import FINES, WATER, book
 from twin.tags import Equipment, actuator, parameter, sensor
 
@@ -117,7 +116,7 @@ def step(a: Any, p: Any, dt_s: float) -> None:
         book(p.ledger, out, WATER, off)
         book(p.ledger, out, FINES, dirt)
         a.runoff_kg_s = off / dt_s
-    dry = evaporation_kg_m2_s(site.air_c, site.humidity, site.wind_m_s) * a.area_m2 * dt_s
+    dry = site.dries_kg_m2_s * a.area_m2 * dt_s
     book(p.ledger, a.vapour, WATER, min(dry, max(kg[WATER], 0.0)))
 
 

@@ -1,4 +1,7 @@
-"""Tank: fresh water (refilled from the mains by a float valve), slurry water, or admixture."""
+"""Tank: fresh water (refilled from the mains by a float valve), slurry water, or admixture.
+
+A slurry tank is kept in circulation by its own pump, so nothing settles in it; settling is a matter of the basins.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import numpy as np
 
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
+from twin.kernels.random import normal
 from twin.kernels.water import solids_share
 from twin.ledger import ADMIXTURE, WATER, book, total_kg
 from twin.tags import Equipment, parameter, sensor
@@ -32,8 +36,8 @@ class Tank(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("line", "i8"), ("holder", "i8"), ("mains", "i8"), ("slurry", "i8"), ("capacity_kg", "f8"), ("mains_kg_s", "f8"),
-        ("refill_below", "f8"), ("refill_up_to", "f8"), ("filling", "f8"), ("float_stuck", "f8"), ("level_offset", "f8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("mains", "i8"), ("slurry", "i8"), ("capacity_kg", "f8"), ("mains_kg_s", "f8"),
+        ("refill_below", "f8"), ("refill_up_to", "f8"), ("filling", "f8"), ("float_stuck", "f8"), ("level_offset", "f8"), ("solids_offset", "f8"),
     ]
 )  # fmt: skip
 
@@ -53,6 +57,7 @@ LEVEL, LOW, CAPACITY, SOLIDS = range(len(TAGS))
 FAULTS = (
     Fault("float-valve-stuck", "float_stuck", 0, 1, 1, "-", ("Level",), "the float valve does not open", "浮球阀卡死"),
     Fault("level-offset", "level_offset", -100, 100, 20, "%", ("Level",), "the level sensor reads wrong", "液位计偏差"),
+    Fault("density-meter-drift", "solids_offset", -20, 20, -2, "%", ("Solids",), "the density meter reads wrong", "密度计偏差"),
 )
 
 
@@ -100,4 +105,6 @@ def sense(t: Any, p: Any) -> None:
     p.io[t.tag + LEVEL] = min(max(share + t.level_offset, 0.0), 120.0)
     p.io[t.tag + LOW] = 1.0 if share < 10.0 else 0.0
     if t.slurry:
-        p.io[t.tag + SOLIDS] = 100.0 * solids_share(p.ledger.stock[t.holder])
+        z = normal(p.site[0].seed, t.key + 1, p.site[0].tick)
+        solids = 100.0 * solids_share(p.ledger.stock[t.holder])
+        p.io[t.tag + SOLIDS] = min(max(solids * (1.0 + 0.01 * z) + t.solids_offset, 0.0), 100.0)

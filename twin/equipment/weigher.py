@@ -10,7 +10,7 @@ from pydantic import Field
 from twin.clock import TICK_S
 from twin.equipment import feeder
 from twin.equipment.feeder import Gate, Pump, Screw, Valve
-from twin.equipment.part import Fault, Part, Site, figure
+from twin.equipment.part import Fault, Name, Part, Site, figure
 from twin.jit import njit
 from twin.kernels.flow import drained_kg, travel
 from twin.kernels.loadcell import respond, transition
@@ -28,7 +28,7 @@ class Weigher(Part):
     capacity_kg: float = figure(..., "kg", "maker sheet of the design", gt=0, le=20000)
     division_kg: float = figure(..., "kg", "indicator setting of the design", gt=0)
     to: Literal["belt", "mixer"]
-    feeders: dict[str, Annotated[Gate | Screw | Valve | Pump, Field(discriminator="kind")]] = Field(min_length=1)
+    feeders: dict[Name, Annotated[Gate | Screw | Valve | Pump, Field(discriminator="kind")]] = Field(min_length=1)
     discharge_kg_s: float = figure(..., "kg/s", "maker sheet of the design", gt=0)
     knee_share: float = figure(0.03, "of capacity", "engineering choice", recalled=True, gt=0, le=0.5)
     stroke_s: float = figure(0.5, "s", "pneumatic discharge gate", recalled=True, gt=0, le=10)

@@ -1,7 +1,7 @@
 """Water and what is suspended in it: volumes, settling, evaporation.
 
 Settling velocity by Ferguson & Church (2004), doi:10.1306/051204740933, which is Stokes' law for small grains; hindered
-by Richardson & Zaki (1954); evaporation by Penman's aerodynamic term (1948).
+by Richardson & Zaki (1954); evaporation by Penman (1948), Proc. Roy. Soc. A 193, 120–145.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ G = 9.81
 VISCOSITY_M2_S = 1.0e-6  # of water at 20 °C
 WATER_KG_M3 = DENSITY[WATER]
 C1, C2 = 18.0, 1.0  # Ferguson & Church: laminar and turbulent drag; natural grains 1.0
+
+# Penman 1948 (constants recalled). Wind at 2 m from that at 10 m: FAO Irrigation and Drainage Paper 56 (1998), eq. 47.
+WIND_2_M = 4.87 / np.log(67.8 * 10.0 - 5.42)
+ALBEDO = 0.05  # of open water
+MM_HG = 1.333224  # hPa
+SIGMA = 5.670374e-8  # W/(m²·K⁴), Stefan–Boltzmann
+LATENT_J_KG = 2.45e6
+PSYCHROMETER = 0.49  # mmHg/K
 
 # Grain that stands for each species in grey water, m. What passes a separator is its finest part; wash water fines are
 # flocs of hydrated binder and silt (engineering choice).
@@ -89,16 +97,23 @@ def solids_share(kg: Any) -> float:
 
 
 @njit
-def evaporation_kg_m2_s(air_c: float, humidity: float, wind_m_s: float) -> float:
-    """Water that an open wet surface loses, kg/(m²·s).
+def evaporation_kg_m2_s(air_c: float, humidity: float, wind_10_m_s: float, sun_w_m2: float, cloud: float) -> float:
+    """Water that an open wet surface loses, kg/(m²·s): Penman 1948, (Δ·H + γ·Ea)/(Δ + γ).
 
-    Penman's wind function 0.35·(1 + 0.54·u) mm/d per mmHg of saturation deficit; saturation by Magnus' formula (WMO).
+    H is the net radiation, (1 - r)·Rs - σT⁴·(0.56 - 0.092·√e)·(0.10 + 0.90·n/N), as mm/d of water; Ea the drying power of
+    the air, 0.35·(1 + 0.54·u₂)·(es - e) mm/d with mmHg; saturation and its slope by Magnus' formula (WMO). Dew is left out.
 
     Args:
         air_c: temperature of air and surface.
         humidity: relative, 0–1.
-        wind_m_s: near the ground.
+        wind_10_m_s: at 10 m.
+        sun_w_m2: global irradiance.
+        cloud: share of the sky, 0–1; the sun shines for the rest (n/N).
     """
-    saturation_hpa = 6.112 * np.exp(17.62 * air_c / (243.12 + air_c))
-    deficit_mmhg = max(1.0 - humidity, 0.0) * saturation_hpa * 0.750062
-    return 0.35 * (1.0 + 0.54 * wind_m_s) * deficit_mmhg / 86400.0
+    saturated = 6.112 * np.exp(17.62 * air_c / (243.12 + air_c)) / MM_HG
+    slope = saturated * 17.62 * 243.12 / (243.12 + air_c) ** 2
+    vapour = min(max(humidity, 0.0), 1.0) * saturated
+    long_wave = SIGMA * (air_c + 273.15) ** 4 * max(0.56 - 0.092 * np.sqrt(vapour), 0.0) * (0.10 + 0.90 * (1.0 - cloud))
+    radiation = ((1.0 - ALBEDO) * sun_w_m2 - long_wave) / LATENT_J_KG * 86400.0
+    drying = 0.35 * (1.0 + 0.54 * WIND_2_M * wind_10_m_s) * (saturated - vapour)
+    return max(slope * radiation + PSYCHROMETER * drying, 0.0) / (slope + PSYCHROMETER) / 86400.0
