@@ -20,7 +20,7 @@ from twin.equipment.part import Part, figure
 from twin.errors import BadInput, BatchtwinError, nearest
 from twin.roadmap import Map
 
-Dispatch = Literal["nearest", "deadline", "jit", "none"]
+Dispatch = Literal["nearest", "deadline", "jit", "plan", "none"]
 
 
 class Rain(Part):

@@ -19,6 +19,7 @@ import pyarrow as pa
 import simpy
 from numpy.typing import NDArray
 
+from control.dispatch.planner import PlanDispatcher
 from control.dispatch.rules import DISPATCH_TICKS, RuleDispatcher
 from control.reference import ReferenceController
 from scenarios import tables, weather
@@ -174,6 +175,8 @@ class Simulation:
         rule = self.scenario.dispatch if wished is None else wished
         if not isinstance(rule, str):
             return rule
+        if rule == "plan":
+            return PlanDispatcher(self.plant.table)
         return None if rule == "none" else RuleDispatcher(self.plant.table, rule)
 
     def _info(self) -> dict[str, Any]:

@@ -64,13 +64,13 @@ class Fleet:
         self.driver = Driver(engine, starts_s, weekday, self._violation)
         self.book = OrderBook(engine, plant.map, starts_s, self.changed)
         self.bays = [Bay(engine, line, self._under, self._leave) for line in plant.design.lines]
-        self.returns = Returns(engine, self.book, self.rows["returned"])
+        self.gate, self.washout = Gate(engine, plant.design), Washout(engine)
+        self.returns = Returns(engine, self.book, self.washout, self.rows["returned"])
         self.grades = {r.grade for r in plant.design.recipes}
         self.strength = {r.grade: r.strength_mpa for r in plant.design.recipes}
         self.slump = {r.grade: r.slump_mm for r in plant.design.recipes}
         self.tickets: deque[dict[str, Any]] = deque()
         self.written, self.left_m3 = 0, 0.0
-        self.gate, self.washout = Gate(engine, plant.design), Washout(engine)
         self.trucks = [plant.record(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self.consult: Callable[[int], int] | None = None
         self._poured, self._wet = poured, wet

@@ -27,11 +27,11 @@ class Returns:
         rows: gets a line for each decision.
     """
 
-    def __init__(self, engine: Engine, book: OrderBook, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, engine: Engine, book: OrderBook, washout: Washout, rows: list[dict[str, Any]]) -> None:
         plant = engine.plant
         self.engine, self.book, self.rows = engine, book, rows
         self.fleet = plant.design.fleet
-        self.washout = Washout(engine)
+        self.washout = washout
         self._blocks = [plant.link(f"Truck{k + 1}", "blocks") for k in range(self.fleet.trucks)]
         self._holder = [plant.holder(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self._made: tuple[int, float] = (0, 0.0)  # day, m³ of blocks on it

@@ -89,7 +89,7 @@ def test_a_ticket_leads_to_batches_lots_and_recipe(haul: Play) -> None:
             assert (stock.in_to_kg.max() >= drawn.drawn_to_kg).all()
 
 
-@pytest.mark.parametrize("rule", ["nearest", "deadline", "jit"])
+@pytest.mark.parametrize("rule", ["nearest", "deadline", "jit", "plan"])
 def test_every_rule_serves_every_order(haul: Play, rule: str) -> None:
     orders = [RAFT, RAFT | {"site": "Far", "drive": "25min", "start": "07:00"}, RAFT | {"site": "Pier", "grade": "C50", "volume_m3": 13}]
     sim, run = haul(orders=orders, dispatch=rule)
