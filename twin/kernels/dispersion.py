@@ -138,12 +138,16 @@ def series(
                 y = dy * ex - dx * ey
                 sy = cy * x
                 sy2 = sy * sy / (1.0 + q * x) + sy0
-                across = y * y / (2.0 * sy2)
-                if across > FAR:
-                    continue
                 sz = _spread(a, b, e, x)
                 sz2 = sz * sz + sz0
-                half = 0.5 / sz2
-                below, above = receptors[r, 2] - h, receptors[r, 2] + h
-                vertical = np.exp(-across - below * below * half) + np.exp(-across - above * above * half)
-                out[t, r] += strength * vertical / np.sqrt(sy2 * sz2)
+                inverse = 1.0 / (sy2 * sz2)  # one division for three
+                half = 0.5 * inverse * sy2
+                across, below = y * y * 0.5 * inverse * sz2, receptors[r, 2] - h
+                near = across + below * below * half
+                if near > FAR:
+                    continue
+                mirror = 4.0 * receptors[r, 2] * h * half  # the way over the ground is longer by so much in the exponent
+                vertical = np.exp(-near)
+                if mirror < FAR:
+                    vertical *= 1.0 + np.exp(-mirror)
+                out[t, r] += strength * vertical * np.sqrt(inverse)
