@@ -229,7 +229,8 @@ def keep(m: Any, p: Any, reference: int) -> None:
             m.period_minutes[night] += 1.0
         if k == HOUR - 1 or minute == now:
             for j in range(6):
-                m.hour_mean[j] = mean(m.hour[j], MINUTES_NEEDED)
+                if k == HOUR - 1 or j < 2 or j == 3:  # the others are only asked for by the day
+                    m.hour_mean[j] = mean(m.hour[j], MINUTES_NEEDED)
         if k == HOUR - 1:
             for j in range(6):
                 m.day[j, (minute // HOUR) % DAY] = m.hour_mean[j]
