@@ -10,6 +10,7 @@ from twin import air
 from twin.design.site import OFTEN_DB
 from twin.engine import Engine
 from twin.equipment import spray
+from twin.equipment.delivery import Purchasing
 from twin.equipment.dust_source import EROSION, GUST, HOPPER
 from twin.equipment.monitor import BLANK
 from twin.equipment.truck_wash import DRIVING, Gate
@@ -175,6 +176,21 @@ def test_each_passage_drives_half_of_the_way_is_heard_and_brings_silt():
     assert a.state.motors[motor, 0] == pytest.approx(90.0 / (15 / 3.6))
     assert a.state.ledger.stock[road, FINES] - silt == pytest.approx(0.3 * 4.0)
     assert a.plant.motors[motor].kind == "truck" and a.state.sound[:, motor].min() > 0
+
+
+def test_a_delivery_comes_and_goes_by_the_same_gate_and_is_washed():
+    a = Air()
+    engine = Engine(a.plant, 1, lambda *_: None)
+    buyer = Purchasing(engine)
+    road, before = a.plant.holder("Water.Surface.Yard"), len(buyer.lots)
+    a.plant.image["Water.TruckWash.Run"] = True
+    silt = a.state.ledger.stock[road, FINES]
+    buyer.arrive("Line1.Bin.Sand1")
+    engine.env.run(until=600 * 100)
+    came = len(buyer.lots) - before
+    assert came >= 1 and a.state.site["driven_m"][0] == pytest.approx(180.0 * came)
+    assert a.plant.record("Water.TruckWash")["washed"] == came
+    assert a.state.ledger.stock[road, FINES] - silt == pytest.approx(0.3 * 4.0 * came)
 
 
 def test_road_dust_follows_the_metres_driven_and_the_silt_and_a_wet_road_has_none():
