@@ -139,7 +139,7 @@ class Simulation:
         self.engine.env.process(weather.play(self.engine, weather.Weather(self.scenario, self.seed)))
         self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
-        self.fleet = Fleet(self.engine, self._log.poured)
+        self.fleet = Fleet(self.engine, self._log.poured, self.purchasing.gate)
         self.fleet.add(loads(self.scenario, self.design))
         self.engine.env.process(self.fleet.washout.sweep())
         if operator:

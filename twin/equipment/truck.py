@@ -93,8 +93,13 @@ class Fleet:
         grades: recipes that orders may name.
     """
 
-    def __init__(self, engine: Engine, poured: NDArray[np.int64]) -> None:
-        """Args: poured: [line], number of batches each mixer has let go; a ticket names the batches of its load by it."""
+    def __init__(self, engine: Engine, poured: NDArray[np.int64], gate: Gate | None = None) -> None:
+        """Put all trucks in the yard.
+
+        Args:
+            poured: [line], number of batches each mixer has let go; a ticket names the batches of its load by it.
+            gate: the gate that deliveries use too; one of its own when left out.
+        """
         plant = engine.plant
         self.engine = engine
         self.fleet = plant.design.fleet
@@ -108,7 +113,7 @@ class Fleet:
         self.loads_open = 0
         self._washed: dict[int, int] = {}
         self._dirt: dict[int, float] = {}  # on its wheels, kg
-        self.gate = Gate(engine, plant.design)
+        self.gate = gate or Gate(engine, plant.design)
         self.washout = Washout(engine)
         self._poured = poured
         self._holder = [plant.holder(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
