@@ -11,7 +11,7 @@ from pydantic import Field
 
 from twin.equipment.dust_source import DustControl
 from twin.equipment.monitor import Monitor
-from twin.equipment.part import Name, Part, figure
+from twin.equipment.part import NAME, Name, Part, figure
 from twin.equipment.spray import Spray
 
 if TYPE_CHECKING:
@@ -81,7 +81,6 @@ class Ambient(Part):
 PIECE_M = 10.0  # of a road that one point stands for
 SIDE_M = 20.0  # between lines in the default plan (engineering choice)
 FAR_M, NEAR_M = 10_000.0, 500.0  # Briggs' sigmas reach that far; what the plant owns lies within or near its fence
-NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 # Sound power, dB(A). Loader 85 dB(A) at 5 m and truck 90 at 2 m were found in impact studies (+8 dB for the half sphere and
 # 20·lg of the distance); the others are near-source levels of impact-study practice + 8 dB (recalled).
@@ -192,7 +191,7 @@ def _names(plan: SitePlan) -> Iterator[Mistake]:
     """Stations and sprays name tags and columns."""
     for group, keys in (("monitors", plan.monitors), ("neighbours", plan.neighbours), ("sprays", plan.sprays)):
         for key in keys:
-            if not NAME.fullmatch(key):
+            if not re.fullmatch(NAME, key):
                 yield ("site", group, key), "is no name for a tag", "use letters, digits, _ and - only"
     for key in plan.neighbours:
         if key in plan.monitors:
