@@ -301,7 +301,10 @@ def serve(
 @app.command(epilog=EXIT_CODES)
 def control(
     endpoint: Endpoint = "opc.tcp://127.0.0.1:4840",
-    lines: Annotated[list[str] | None, typer.Option("--line", help="Control this line only; may be given several times.")] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--line", metavar="PART", help="Control this part only: Line1, Line2, Water, Air; may be given several times."),
+    ] = None,
     user: UserName = "",
     server_certificate: ServerCertificate = None,
     once: Annotated[bool, typer.Option("--once", help="End with the run; else wait for the next one.")] = False,
@@ -310,7 +313,7 @@ def control(
     """Run the reference controller on a plant that 'batchtwin serve' serves, until Ctrl-C."""
     from batchtwin import serving
 
-    print(f"{serving.control(endpoint, lines or [], user, server_certificate, once)} scans")
+    print(f"{serving.control(endpoint, parts or [], user, server_certificate, once)} scans")
 
 
 @app.command(epilog=EXIT_CODES)

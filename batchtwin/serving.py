@@ -35,6 +35,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
         BatchtwinError: wrong input, or the endpoint or the folder cannot be used.
     """
     from opcua_server.access import security
+    from opcua_server.access.state import state_folder
     from opcua_server.scenarios import Offer
     from opcua_server.serve import serve as run
 
@@ -46,7 +47,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
         raise BatchtwinError("E101", where="--timeout", problem=f"{timeout_s:g} s is out of range", mend="give 0.1 to 3600")
     until_s = lasts_of(until, plan) if until is not None else None
     offer = Offer(plant, cases)
-    safe = security.insecure(endpoint) if insecure else security.secure(endpoint)
+    safe = security.insecure(endpoint, state_folder()) if insecure else security.secure(endpoint)
     zh = language == "zh"
     stem = f"{plan.name}-{plan.seed if seed is None else seed}"
 
@@ -74,12 +75,12 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
         return asyncio.run(play(folder))
 
 
-def control(endpoint: str, lines: list[str], user: str, certificate: Path | None, once: bool = False) -> int:
+def control(endpoint: str, parts: list[str], user: str, certificate: Path | None, once: bool = False) -> int:
     """Run the reference controller on a served plant; returns the scans done."""
     from opcua_server.clients.remote import control as run
 
     quiet()
-    return asyncio.run(run(endpoint, login(user, certificate), lines, once, tell=lambda line: print(line, flush=True)))
+    return asyncio.run(run(endpoint, login(user, certificate), parts, once, tell=lambda line: print(line, flush=True)))
 
 
 def login(user: str, certificate: Path | None) -> Login | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
@@ -70,6 +70,16 @@ async def _secure(client: Client, login: Login) -> None:
     await client.set_security(SecurityPolicyBasic256Sha256, str(own.certificate), str(own.key), server_certificate=server)
 
 
+class Place(NamedTuple):
+    """A node, or the elements of an array between two indices (`0:7`, `3`)."""
+
+    name: str
+    index_range: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.index_range is None else f"{self.name}[{self.index_range}]"
+
+
 class Twin:
     """A served twin, seen by a client: nodes by their names.
 
@@ -120,12 +130,12 @@ class Twin:
             )
         return [v.Value for v in result.OutputArguments]
 
-    async def write(self, values: dict[str, ua.Variant]) -> list[ua.StatusCode]:
-        """Write several values in one request; none when there are none."""
+    async def write(self, values: Mapping[Place, ua.Variant]) -> list[ua.StatusCode]:
+        """Write several values, or parts of arrays, in one request; none when there are none."""
         if not values:
             return []
         request = ua.WriteParameters()
         request.NodesToWrite = [
-            ua.WriteValue(ua.NodeId(n, self._index), ua.AttributeIds.Value, Value=ua.DataValue(v)) for n, v in values.items()
+            ua.WriteValue(ua.NodeId(p.name, self._index), ua.AttributeIds.Value, p.index_range, ua.DataValue(v)) for p, v in values.items()
         ]
         return list(await self.client.uaclient.write(request))

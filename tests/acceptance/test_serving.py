@@ -30,7 +30,8 @@ def batchtwin(*words: str, folder: Path, **env: str) -> subprocess.CompletedProc
 def serving(folder: Path, *words: str, **env: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server on a free port; its endpoint and its process."""
     command = [*TWIN, "serve", *words, "--endpoint", "opc.tcp://127.0.0.1:0"]
-    process = subprocess.Popen(command, cwd=folder, env=ENV | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    state = {"BATCHTWIN_STATE": str(folder / "state")}
+    process = subprocess.Popen(command, cwd=folder, env=ENV | state | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -57,6 +58,7 @@ def test_the_reference_controller_as_a_client_leaves_the_run_that_it_leaves_insi
         assert done.stdout.splitlines()[-1] == "3000 scans"
         out, err = ended(process)
     assert "no security" in err and "complete" in out
+    assert '"kind":"write"' in (tmp_path / "state" / "opcua" / "audit.jsonl").read_text().replace(" ", "")  # a ledger is kept here, too
     inside = batchtwin("run", "full-demand", "--until", "5min", "--out", "inside", "--json", folder=tmp_path)
     a, b = open_run(tmp_path / "outside"), open_run(tmp_path / "inside")
     assert a.outcome["state_hash"] == json.loads(inside.stdout)["state_hash"] and a.outcome["batches"] > 0
