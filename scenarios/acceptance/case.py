@@ -66,7 +66,9 @@ class Case(Part):
     title: Title
     answer: Title = Field(description="what a good answer looks like")
     scenario: Scenario = Field(description="as in a scenario file; `name` and `title` are the case's when left out")
-    changes: dict[str, Any] = Field(default_factory=dict, description="figures of the design that differ, by dotted field")
+    changes: dict[str, Any] = Field(
+        default_factory=dict, description="figures of the design that differ, or machines more, by dotted field"
+    )
     operator: bool = Field(False, description="whether the simulated shift operator starts the line and answers")
     presses: list[Press] = Field(default_factory=list)
     strikes: list[Strike] = Field(default_factory=list)
@@ -91,7 +93,7 @@ class Case(Part):
 
 
 def changed(design: Design, changes: dict[str, Any]) -> Design:
-    """A design with some figures changed; a dotted field such as `lines.Line1.silos.Cement1.initial_share`.
+    """A design with some figures changed, by dotted field such as `lines.Line1.silos.Cement1.initial_share`, or machines added.
 
     Raises:
         BatchtwinError: E401 for a field that is not there or a value that does not fit.
@@ -107,7 +109,7 @@ def changed(design: Design, changes: dict[str, Any]) -> Design:
                 here = here[int(key)] if key.isdigit() and int(key) < len(here) else None
             else:
                 here = here.get(key) if isinstance(here, dict) else None
-        if not isinstance(here, dict) or last not in here:
+        if not isinstance(here, dict) or (last not in here and not isinstance(value, dict)):  # a mapping is a machine that is added
             raise BatchtwinError("E401", problem=f"{design.name} has no figure '{field}'", mend="see docs/design.md")
         here[last] = value
     try:
