@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -44,6 +45,7 @@ def endpoint_of(server: subprocess.Popen[str]) -> str:
 
 def main(suite: list[str]) -> int:
     """Play a suite; returns the exit code of `accept`."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # no process is left behind
     folder, began = new_folder(), time.monotonic()
     own = [name for name in suite if Path(name).is_dir()]
     options = ["--insecure", "--speed", "lockstep", "--paused", "--no-record", "--endpoint", "opc.tcp://127.0.0.1:0"]

@@ -17,6 +17,7 @@ from twin.errors import BatchtwinError
 
 CLIENT_URI = "urn:batchtwin:client"
 TIMEOUT_S = 30.0
+WATCH_S = 10.0  # between the library's looks whether the server is alive, and how long it may take to answer: a reset on a busy machine takes seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ async def connected(url: str, login: Login | None = None, timeout_s: float = TIM
     Raises:
         BatchtwinError: the server does not answer, or refuses us.
     """
-    client = Client(url, timeout=timeout_s)
+    client = Client(url, timeout=timeout_s, watchdog_intervall=WATCH_S)
     client.session_timeout = 60_000
     client.application_uri = CLIENT_URI
     try:

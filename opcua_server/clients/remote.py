@@ -49,8 +49,14 @@ class RemoteImage:
         """The image as it stands."""
         (listing,) = await twin.read("Plant.IOList")
         image = cls(twin, listing)
-        await image.pull(*GROUPS)
+        await image.renew()
         return image
+
+    async def renew(self) -> None:
+        """Read everything, parameters too: the I/O list stands, but another run may be played with other figures of the plant."""
+        await self.pull(*GROUPS)
+        for i in self._group["Parameters"]:
+            self.table.values[i] = float(self.values[i])
 
     async def pull(self, *groups: str) -> None:
         """Read groups; a failed sensor shows what its instrument shows when it has failed."""
@@ -122,6 +128,8 @@ async def control(
         for line in lines:
             if line not in image.table.lines:
                 raise BatchtwinError("E102", kind="line", name=line, near=nearest(line, image.table.lines))
+        trial = ReferenceController(image.table, image.species)  # compiles, if need be, before anybody waits for it
+        await asyncio.to_thread(trial.scan, image.values.copy(), 0)
         name = "-".join(("reference", *lines))
         handle, scan = await twin.call("Time.Join", ua.Variant(name, ua.VariantType.String), ua.Variant(1, ua.VariantType.UInt32))
         tell(f"joined as {name} at scan {scan}")
@@ -157,8 +165,8 @@ async def _scans(
         done += 1
         if now != epoch:
             tell(f"the run was begun anew after {done} scans")
+            await image.renew()
             program = ReferenceController(image.table, image.species)
-            await image.pull(*GROUPS)
         epoch = now
 
 

@@ -66,9 +66,7 @@ class Case(Part):
     title: Title
     answer: Title = Field(description="what a good answer looks like")
     scenario: Scenario = Field(description="as in a scenario file; `name` and `title` are the case's when left out")
-    changes: dict[str, Any] = Field(
-        default_factory=dict, description="figures of the design that differ, or machines more, by dotted field"
-    )
+    changes: dict[str, Any] = Field(default_factory=dict, description="figures of the design that differ, by dotted field")
     operator: bool = Field(False, description="whether the simulated shift operator starts the line and answers")
     presses: list[Press] = Field(default_factory=list)
     strikes: list[Strike] = Field(default_factory=list)
@@ -93,7 +91,7 @@ class Case(Part):
 
 
 def changed(design: Design, changes: dict[str, Any]) -> Design:
-    """A design with some figures changed, by dotted field such as `lines.Line1.silos.Cement1.initial_share`, or machines added.
+    """A design with some figures changed; a dotted field such as `lines.Line1.silos.Cement1.initial_share`.
 
     Raises:
         BatchtwinError: E401 for a field that is not there or a value that does not fit.
@@ -109,7 +107,7 @@ def changed(design: Design, changes: dict[str, Any]) -> Design:
                 here = here[int(key)] if key.isdigit() and int(key) < len(here) else None
             else:
                 here = here.get(key) if isinstance(here, dict) else None
-        if not isinstance(here, dict) or (last not in here and not isinstance(value, dict)):  # a mapping is a machine that is added
+        if not isinstance(here, dict) or last not in here:
             raise BatchtwinError("E401", problem=f"{design.name} has no figure '{field}'", mend="see docs/design.md")
         here[last] = value
     try:

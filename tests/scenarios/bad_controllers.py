@@ -178,12 +178,10 @@ class SparesSlurry(Spoiled):
 
 
 class DumpsSlurry(Spoiled):
-    """Pumps slurry to the outfall as soon as its basin is more than half full."""
+    """Gets rid of slurry: flushes its basin over the weir with the pump that brings clear water."""
 
     def after(self, io: np.ndarray, now: int) -> None:
-        pump = "Water.Pump.SlurryToOutfall.Run"
-        if pump in self.table:
-            io[self.table.index(pump)] = float(io[self.table.index("Water.Basin.Slurry.Level")] > 50.0)
+        io[self.table.index("Water.Pump.ClearToSlurry.Run")] = 1.0
 
 
 class IgnoresAgitator(Spoiled):
