@@ -45,7 +45,7 @@ async def connected(url: str, login: Login | None = None, timeout_s: float = TIM
         await client.connect()
     except (OSError, TimeoutError) as error:
         raise BatchtwinError(
-            "E401", problem=f"no OPC UA server answers at {url} ({error or 'timeout'})", mend="start it, or give its right address"
+            "E401", problem=f"no OPC UA server answers at {url} ({str(error) or 'timeout'})", mend="start it, or give its right address"
         ) from None
     except UaStatusCodeError as error:
         why = f"{url} refuses the connection ({type(error).__name__})"
