@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 STANDARD = "standard"
 LOOK_S = 0.2  # wall time between looks at a run under way
 JOIN_S = 10.0  # wall time that a lock-step case waits for a controller to come, or to come back
-AGAIN_S = 60.0  # wall time in which a lost server may come back; one attempt may take half of it
+AGAIN_S = 60.0  # wall time in which a lost server may come back
 LEAVE_S = 3.0  # wall time to let a case and its server go after Ctrl-C
 LONGEST_S = 7 * 86400.0
 STRING, INT32 = ua.VariantType.String, ua.VariantType.Int32

@@ -16,8 +16,10 @@ from opcua_server.address.nodes import NAMESPACE
 from twin.errors import BatchtwinError
 
 CLIENT_URI = "urn:batchtwin:client"
-TIMEOUT_S = 30.0
-WATCH_S = 10.0  # between the library's looks whether the server is alive, and how long it may take to answer: a reset on a busy machine takes seconds
+# A server closes a long run, and begins another, without answering meanwhile; on a busy machine that takes a while.
+TIMEOUT_S = 120.0
+WATCH_S = 60.0  # between the library's looks whether the server is alive, and how long it may take to answer
+SESSION_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ async def connected(url: str, login: Login | None = None, timeout_s: float = TIM
         BatchtwinError: the server does not answer, or refuses us.
     """
     client = Client(url, timeout=timeout_s, watchdog_intervall=WATCH_S)
-    client.session_timeout = 60_000
+    client.session_timeout = SESSION_MS
     client.application_uri = CLIENT_URI
     try:
         if login and login.user:
