@@ -46,6 +46,8 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
     if not 0.1 <= timeout_s <= 3600:
         raise BatchtwinError("E101", where="--timeout", problem=f"{timeout_s:g} s is out of range", mend="give 0.1 to 3600")
     until_s = lasts_of(until, plan) if until is not None else None
+    if cases is not None:
+        own_cases(cases)
     offer = Offer(plant, cases)
     safe = security.insecure(endpoint, state_folder()) if insecure else security.secure(endpoint)
     zh = language == "zh"
@@ -73,6 +75,24 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
         return asyncio.run(play(None))
     with folder_of(out, stem) as folder:
         return asyncio.run(play(folder))
+
+
+def own_cases(folder: Path) -> None:
+    """Look through a folder of cases before it is served.
+
+    Raises:
+        BatchtwinError: no such folder, no case in it, or the mistakes of a case.
+    """
+    from scenarios.acceptance.case import load_case
+
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        problem = f"{folder} holds no case" if folder.is_dir() else f"there is no folder {folder}"
+        raise BatchtwinError("E101", where="--cases", problem=problem, mend="name a folder with YAML files of cases")
+    for file in files:
+        case = load_case(file)
+        if case.name != file.stem:
+            raise BatchtwinError("E101", where=str(file), problem=f"its name is '{case.name}'", mend="call case and file alike")
 
 
 def control(endpoint: str, parts: list[str], user: str, certificate: Path | None, once: bool = False) -> int:

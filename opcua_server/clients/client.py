@@ -16,7 +16,10 @@ from opcua_server.address.nodes import NAMESPACE
 from twin.errors import BatchtwinError
 
 CLIENT_URI = "urn:batchtwin:client"
-TIMEOUT_S = 30.0
+# A server closes a long run, and begins another, without answering meanwhile; on a busy machine that takes a while.
+TIMEOUT_S = 120.0
+WATCH_S = 60.0  # between the library's looks whether the server is alive, and how long it may take to answer
+SESSION_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ async def connected(url: str, login: Login | None = None, timeout_s: float = TIM
     Raises:
         BatchtwinError: the server does not answer, or refuses us.
     """
-    client = Client(url, timeout=timeout_s)
-    client.session_timeout = 60_000
+    client = Client(url, timeout=timeout_s, watchdog_intervall=WATCH_S)
+    client.session_timeout = SESSION_MS
     client.application_uri = CLIENT_URI
     try:
         if login and login.user:
@@ -44,7 +47,7 @@ async def connected(url: str, login: Login | None = None, timeout_s: float = TIM
         await client.connect()
     except (OSError, TimeoutError) as error:
         raise BatchtwinError(
-            "E401", problem=f"no OPC UA server answers at {url} ({error or 'timeout'})", mend="start it, or give its right address"
+            "E401", problem=f"no OPC UA server answers at {url} ({str(error) or 'timeout'})", mend="start it, or give its right address"
         ) from None
     except UaStatusCodeError as error:
         why = f"{url} refuses the connection ({type(error).__name__})"

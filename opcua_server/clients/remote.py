@@ -66,8 +66,10 @@ class RemoteImage:
         return image
 
     async def begin(self) -> None:
-        """Read all of it, as a run begins."""
+        """Read all of it, parameters too: the I/O list stands, but another run may be played with other figures of the plant."""
         self._take(GROUPS, await self._arrays(GROUPS), np.ones(len(self.table), np.bool_))
+        for i in self._group["Parameters"]:
+            self.table.values[i] = float(self.values[i])
 
     async def pull(self) -> None:
         """Read what a scan looks at: what the plant shows, what people wish, and what others control."""
@@ -157,6 +159,8 @@ async def control(
     async with connected(url, login) as client:
         twin = await Twin.of(client)
         image = await RemoteImage.of(twin, parts)
+        trial = ReferenceController(image.table, image.species)  # compiles, if need be, before anybody waits for it
+        await asyncio.to_thread(trial.scan, image.values.copy(), 0)
         name = "-".join(("reference", *parts))[:64]
         handle, scan = await twin.call("Time.Join", ua.Variant(name, ua.VariantType.String), ua.Variant(1, ua.VariantType.UInt32))
         others = [p for p in parts_of(image.table) if parts and p not in parts]
@@ -191,8 +195,8 @@ async def _scans(twin: Twin, image: RemoteImage, handle: int, scan: int, once: b
         done += 1
         if now != epoch:
             tell(f"the run was begun anew after {done} scans")
-            program = ReferenceController(image.table, image.species)
             await image.begin()
+            program = ReferenceController(image.table, image.species)
         epoch = now
 
 
