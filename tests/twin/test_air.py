@@ -15,6 +15,7 @@ from twin.equipment.dust_source import EROSION, GUST, HOPPER
 from twin.equipment.monitor import BLANK
 from twin.equipment.truck_wash import DRIVING, Gate
 from twin.kernels import emission
+from twin.kernels.water import evaporation_kg_m2_s
 from twin.ledger import FINES, SAND, WATER, book
 from twin.plant import Plant
 
@@ -228,7 +229,7 @@ def test_a_spray_works_by_its_film_and_loses_it_as_it_dries():
     wet = float(y["keeps"])
     assert wet == pytest.approx(0.75 * (1 - np.exp(-film / 0.4)), rel=1e-6) and film == pytest.approx(600 * 1.5 / 1500, rel=0.1)
     a.plant.image["Air.Spray.Yard.Run"] = False
-    a.state.site["air_c"], a.state.site["humidity"] = 35.0, 0.3
+    a.state.site["dries_kg_m2_s"] = evaporation_kg_m2_s(35.0, 0.3, 2.0, 500.0, 0.2)
     keeps = []
     for _ in range(40):
         spray.step(y, a.state, 600.0)

@@ -22,10 +22,6 @@ STATION = {"at": (60.0, 90.0)}
         ({"neighbours": {"Far": {"at": (0.0, -20_000.0)}}}, ("site", "neighbours", "Far", "at"), "more than 10 km"),
         ({"places": {"Yard": {"at": (3000.0, 0.0)}}}, ("site", "places", "Yard"), "outside the fence"),
         ({"walls": {"W": {"ends": ((5.0, 5.0), (5.0, 5.0)), "height_m": 3}}}, ("site", "walls", "W", "ends"), "no length"),
-        ({"monitors": {"North.1": STATION}}, ("site", "monitors", "North.1"), "no name for a tag"),
-        ({"monitors": {"O'Neill": STATION}}, ("site", "monitors", "O'Neill"), "no name for a tag"),
-        ({"neighbours": {"a b": STATION}}, ("site", "neighbours", "a b"), "no name for a tag"),
-        ({"sprays": {"Yard.2": {"wets": "Yard", "area_m2": 10}}}, ("site", "sprays", "Yard.2"), "no name for a tag"),
         ({"neighbours": {"North": STATION}}, ("site", "neighbours", "North"), "name of a station"),
         ({"places": {"Yard": {}}}, ("site", "places", "Yard"), "stands nowhere"),
         ({"places": {"Road": {"at": (1, 1), "line": [(1, 1), (2, 2)]}}}, ("site", "places", "Road"), "a point and a line"),
@@ -34,6 +30,13 @@ STATION = {"at": (60.0, 90.0)}
 )
 def test_a_mistake_is_told(site, where, problem):
     assert any(at == where and problem in text for at, text, _ in mistakes(design_with("hzs180", **site)))
+
+
+@pytest.mark.parametrize("site", [{"monitors": {"North.1": STATION}}, {"monitors": {"O'Neill": STATION}}, {"neighbours": {"a b": STATION}},
+                                  {"sprays": {"Yard.2": {"wets": "Yard", "area_m2": 10}}}])  # fmt: skip
+def test_what_is_no_name_for_a_tag_is_refused(site):
+    with pytest.raises(ValueError, match="pattern"):
+        design_with("hzs180", **site)
 
 
 def test_the_packaged_plan_has_none():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from twin.equipment.dust_source import DustControl
 from twin.equipment.monitor import Monitor
-from twin.equipment.part import NAME, Name, Part, figure
+from twin.equipment.part import Name, Part, figure
 from twin.equipment.spray import Spray
 
 if TYPE_CHECKING:
@@ -188,11 +187,7 @@ def mistakes(design: Design) -> Iterator[Mistake]:
 
 
 def _names(plan: SitePlan) -> Iterator[Mistake]:
-    """Stations and sprays name tags and columns."""
-    for group, keys in (("monitors", plan.monitors), ("neighbours", plan.neighbours), ("sprays", plan.sprays)):
-        for key in keys:
-            if not re.fullmatch(NAME, key):
-                yield ("site", group, key), "is no name for a tag", "use letters, digits, _ and - only"
+    """Stations and neighbours stand in one table."""
     for key in plan.neighbours:
         if key in plan.monitors:
             yield ("site", "neighbours", key), "is the name of a station, too", "give it a name of its own"
