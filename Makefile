@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak docs clean
+.PHONY: help setup demo test lint bench soak accept docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench: setup  ## measure speed, side by side with the plain alternative
 
 soak: setup  ## a day of clients that come, go and misbehave: memory flat, nothing lost
 	$(BIN)/python tools/soak.py
+
+accept: setup  ## play every acceptance case over OPC UA: server, reference controller and suite as three processes
+	$(BIN)/python tools/accept.py
 
 docs: setup  ## run the code in the documentation
 	$(BIN)/python -m pytest tests/acceptance/test_docs.py

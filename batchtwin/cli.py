@@ -16,13 +16,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from batchtwin import __version__
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
+
+if TYPE_CHECKING:
+    from scenarios.acceptance.results import CaseResult
 
 DONE, FAILED, WRONG_INPUT, INTERNAL, INTERRUPTED = 0, 1, 2, 70, 130
 EXIT_CODES = "Exit codes: 0 done, 1 a check did not pass, 2 wrong input, 130 interrupted, 70 internal error."
@@ -302,7 +305,10 @@ def serve(
 @app.command(epilog=EXIT_CODES)
 def control(
     endpoint: Endpoint = "opc.tcp://127.0.0.1:4840",
-    lines: Annotated[list[str] | None, typer.Option("--line", help="Control this line only; may be given several times.")] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option("--line", metavar="PART", help="Control this part only: Line1, Line2, Water, Air; may be given several times."),
+    ] = None,
     user: UserName = "",
     server_certificate: ServerCertificate = None,
     once: Annotated[bool, typer.Option("--once", help="End with the run; else wait for the next one.")] = False,
@@ -311,7 +317,7 @@ def control(
     """Run the reference controller on a plant that 'batchtwin serve' serves, until Ctrl-C."""
     from batchtwin import serving
 
-    print(f"{serving.control(endpoint, lines or [], user, server_certificate, once)} scans")
+    print(f"{serving.control(endpoint, parts or [], user, server_certificate, once)} scans")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -397,18 +403,25 @@ def accept(
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
-    """Play a suite of cases against the controller that is connected to a served plant; exit code 1 when one fails."""
+    """Play a suite of cases against the controller that is connected to a served plant; exit code 1 when one does not pass.
+
+    The files are written after each case; Ctrl-C ends the suite and keeps them.
+    """
     from batchtwin import accepting
 
-    results = accepting.accept(
-        suite, endpoint, user, server_certificate, seed, timeout, lambda line: print(line, file=sys.stderr, flush=True)
-    )
-    for target, write in ((junit, accepting.write_junit), (html, accepting.write_html)):
-        if target is not None:
+    files = [(target, write) for target, write in ((junit, accepting.write_junit), (html, accepting.write_html)) if target is not None]
+    for target, _ in files:
+        accepting.can_write(target)
+
+    def keep(results: list[CaseResult]) -> None:
+        for target, write in files:
             write(results, target)
+
+    tell = lambda line: print(line, file=sys.stderr, flush=True)
+    results, interrupted = accepting.accept(suite, endpoint, user, server_certificate, seed, timeout, tell, keep)
     if as_json:
         print(json.dumps([json.loads(r.to_json()) for r in results], indent=1, ensure_ascii=False))
-    raise typer.Exit(DONE if all(r.state == "passed" for r in results) else FAILED)
+    raise typer.Exit(INTERRUPTED if interrupted else DONE if all(r.state == "passed" for r in results) else FAILED)
 
 
 @app.command(epilog=EXIT_CODES)

@@ -35,6 +35,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
         BatchtwinError: wrong input, or the endpoint or the folder cannot be used.
     """
     from opcua_server.access import security
+    from opcua_server.access.state import state_folder
     from opcua_server.scenarios import Offer
     from opcua_server.serve import serve as run
 
@@ -45,8 +46,10 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
     if not 0.1 <= timeout_s <= 3600:
         raise BatchtwinError("E101", where="--timeout", problem=f"{timeout_s:g} s is out of range", mend="give 0.1 to 3600")
     until_s = lasts_of(until, plan) if until is not None else None
+    if cases is not None:
+        own_cases(cases)
     offer = Offer(plant, cases)
-    safe = security.insecure(endpoint) if insecure else security.secure(endpoint)
+    safe = security.insecure(endpoint, state_folder()) if insecure else security.secure(endpoint)
     zh = language == "zh"
     stem = f"{plan.name}-{plan.seed if seed is None else seed}"
 
@@ -74,12 +77,30 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
         return asyncio.run(play(folder))
 
 
-def control(endpoint: str, lines: list[str], user: str, certificate: Path | None, once: bool = False) -> int:
+def own_cases(folder: Path) -> None:
+    """Look through a folder of cases before it is served.
+
+    Raises:
+        BatchtwinError: no such folder, no case in it, or the mistakes of a case.
+    """
+    from scenarios.acceptance.case import load_case
+
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        problem = f"{folder} holds no case" if folder.is_dir() else f"there is no folder {folder}"
+        raise BatchtwinError("E101", where="--cases", problem=problem, mend="name a folder with YAML files of cases")
+    for file in files:
+        case = load_case(file)
+        if case.name != file.stem:
+            raise BatchtwinError("E101", where=str(file), problem=f"its name is '{case.name}'", mend="call case and file alike")
+
+
+def control(endpoint: str, parts: list[str], user: str, certificate: Path | None, once: bool = False) -> int:
     """Run the reference controller on a served plant; returns the scans done."""
     from opcua_server.clients.remote import control as run
 
     quiet()
-    return asyncio.run(run(endpoint, login(user, certificate), lines, once, tell=lambda line: print(line, flush=True)))
+    return asyncio.run(run(endpoint, login(user, certificate), parts, once, tell=lambda line: print(line, flush=True)))
 
 
 def login(user: str, certificate: Path | None) -> Login | None:

@@ -80,11 +80,11 @@ STATES_ZH = {"complete": "完成", "cut": "中断", "failed": "失败", "running
 
 
 def summary(outcome: dict[str, Any], language: str) -> None:
-    """Print how a run ended, where it lies and what to do next."""
+    """Print how a run ended, and, when it was recorded, where it lies and what to do next."""
     state = STATES_ZH.get(outcome["state"], outcome["state"]) if language == "zh" else outcome["state"]
     filled = [t.format(**outcome | {"state": state, "sim": duration(outcome["sim_seconds"])}) for t in TEXTS[language]]
-    lines = [*filled[1:], str(outcome["run"]), f"batchtwin report {outcome['run']}"]
-    pairs = [(label, text) for label, text in zip(LABELS[language], lines, strict=True) if outcome["bad_writes"] or text != filled[5]]
+    lines = [*filled[1:], *([str(outcome["run"]), f"batchtwin report {outcome['run']}"] if outcome["run"] else [])]
+    pairs = [(label, text) for label, text in zip(LABELS[language], lines, strict=False) if outcome["bad_writes"] or text != filled[5]]
     facts(pairs, filled[0])
 
 

@@ -49,6 +49,8 @@ INGREDIENT = np.dtype(
         ("is_water", "i8"),
         ("slurry", "i8"),
         ("solids", "i8"),
+        ("stock", "i8"),
+        ("stock_kg", "f8"),
         ("line", "i8"),
         ("tolerance", "f8"),
         ("kg_m3", "f8"),

@@ -300,6 +300,7 @@ def reuse(n: Any, g: Any, io: Any, slot: int, aggregate_kg: float, earlier: floa
 
     A recipe that names no slurry water gets none, and none gets more than its own limit, planned or not. Solids are held to 1 %
     of the aggregate (EN 1008:2002 Annex A; recalled).
+    Where the tank does not hold enough for this batch and those under way, as when no stirred slurry comes after, water takes its place.
 
     Returns:
         Water to leave out of the mixing water, kg: what the extra slurry brings, less what the planned slurry lacks.
@@ -313,6 +314,8 @@ def reuse(n: Any, g: Any, io: Any, slot: int, aggregate_kg: float, earlier: floa
         most = min(most, SLURRY_SOLIDS * aggregate_kg / solids)
     least = min(planned, most)
     dose = least + (most - least) * min(max((level - SLURRY_FROM) / (SLURRY_ALL - SLURRY_FROM), 0.0), 1.0)
+    if 0.01 * io[g.stock] * g.stock_kg < (n.released - n.finished + 1) * dose:
+        dose = 0.0
     g.plan_kg[slot] = dose
     return dose * (1.0 - solids) - planned
 

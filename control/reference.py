@@ -47,12 +47,13 @@ def _array(rows: list[dict[str, Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
     return out
 
 
-def slurry_tags(table: TagTable, tank: str, is_slurry: bool) -> dict[str, int]:
-    """What tells how much slurry there is (the basin that feeds the tank, or the tank itself) and its density meter; -1 for others."""
+def slurry_tags(table: TagTable, tank: str, is_slurry: bool) -> dict[str, Any]:
+    """What tells how much slurry there is (the basin that feeds the tank, or the tank itself), the tank's density meter, level and capacity; -1 for others."""
     if not is_slurry:
-        return {"slurry": -1, "solids": -1}
+        return {"slurry": -1, "solids": -1, "stock": -1}
     stock = next((p.source for p in table.of_kind("water_pump") if p.feeds == tank), tank)
-    return {"slurry": table.index(f"{stock}.Level"), "solids": table.index(f"{tank}.Solids")}
+    return {"slurry": table.index(f"{stock}.Level"), "solids": table.index(f"{tank}.Solids"), "stock": table.index(f"{tank}.Level"),
+            "stock_kg": table.values[table.index(f"{tank}.Capacity")]}  # fmt: skip
 
 
 def memory(table: TagTable, species: Mapping[str, str]) -> Memory:

@@ -31,6 +31,8 @@ OVER_TICKS = 2 * 3600 * SECOND
 WASH_LEVEL, WASH_RAIN_MM_H = 90.0, 8.0
 SEPARATOR_LEVEL = 50.0  # % of its hopper above which no mixer is washed into it
 GATE_TICKS, FROST_C = 600 * SECOND, 0.0  # the truck wash serves so long after the last load, and not on frozen roads
+SETTLED = 5.0  # % of sludge above which slurry is not drawn: what stands over the bed is water (engineering choice)
+ANSWER_TICKS = 10 * SECOND  # an agitator that does not turn so long after its command has failed
 
 PUMP = np.dtype(
     [
@@ -42,11 +44,14 @@ PUMP = np.dtype(
         ("agitator", "i8"),
         ("tank", "i8"),
         ("basin", "i8"),
+        ("sludge_to", "i8"),
         ("filling", "i8"),
         ("draining", "i8"),
     ]
 )
-AGITATOR = np.dtype([("run", "i8"), ("sludge", "i8"), ("since", "i8"), ("wanted", "i8")])
+AGITATOR = np.dtype(
+    [("run", "i8"), ("running", "i8"), ("failure", "i8"), ("sludge", "i8"), ("since", "i8"), ("answered", "i8"), ("wanted", "i8")]
+)
 DIVERTER = np.dtype([("valve", "i8"), ("event", "i8"), ("depth", "f8")])
 # Separator and press: `level` starts it above `start`, stops it below `stop`; a press also looks at the solids.
 UNIT = np.dtype([("run", "i8"), ("level", "i8"), ("start", "i8"), ("solids", "i8"), ("above_solids", "i8"), ("busy_since", "i8")])
@@ -74,7 +79,7 @@ Rows = list[dict[str, Any]]
 
 
 def pumps(table: TagTable) -> Rows:
-    """Memory of each pump; -1 stands for a tag that there is not."""
+    """Memory of each pump; -1 stands for a tag that there is not. `agitator` is that of its source, `sludge_to` that of the basin it brings sludge to."""
     agitated = [e.name for e in table.of_kind("basin") if f"{e.name}.AgitatorRun" in table]
     rows = []
     for e in table.of_kind("water_pump"):
@@ -84,17 +89,18 @@ def pumps(table: TagTable) -> Rows:
         rows.append({"run": table.index(f"{e.name}.Run"), "source": level, "target": table.index(f"{e.feeds}.Level"),
                      "tank": kind == "tank", "basin": kind == "basin" and basin == e.source,
                      "fill_below": table.index(f"{e.name}.FillBelow"), "drain_above": table.index(f"{e.name}.DrainAbove"),
-                     "agitator": agitated.index(basin) if basin in agitated else -1})  # fmt: skip
+                     "agitator": agitated.index(basin) if basin in agitated else -1,
+                     "sludge_to": agitated.index(e.feeds) if basin != e.source and e.feeds in agitated else -1})  # fmt: skip
     return rows
 
 
 def agitators(table: TagTable) -> Rows:
     """Memory of each agitator."""
     return [
-        {"run": table.index(f"{e.name}.AgitatorRun"), "sludge": table.index(f"{e.name}.Sludge")}
-        for e in table.of_kind("basin")
-        if f"{e.name}.AgitatorRun" in table
-    ]
+        {"run": table.index(f"{e.name}.AgitatorRun"), "running": table.index(f"{e.name}.AgitatorRunning"),
+         "failure": table.index(f"{e.name}.AgitatorFailure"), "sludge": table.index(f"{e.name}.Sludge")}
+        for e in table.of_kind("basin") if f"{e.name}.AgitatorRun" in table
+    ]  # fmt: skip
 
 
 def diverters(table: TagTable) -> Rows:
@@ -186,7 +192,10 @@ def scan(c: Any, io: Any, now: int) -> None:
 
 @njit
 def pump(u: Any, c: Any, io: Any, storm: bool) -> None:
-    """Two-point control of both duties, before a storm from the fuller to the emptier; never from an empty source, never into a full target."""
+    """Two-point control of both duties, before a storm from the fuller to the emptier; never from an empty source, never into a full target.
+
+    Slurry is drawn while it is stirred only, and no sludge is brought to an agitator that has failed.
+    """
     source, target = io[u.source], io[u.target]
     fill, drain = io[u.fill_below], io[u.drain_above]
     if storm and drain < 100.0:
@@ -202,9 +211,13 @@ def pump(u: Any, c: Any, io: Any, storm: bool) -> None:
     if u.agitator >= 0:
         dry = source < SUCTION
     on = (u.filling or u.draining) and not full and not dry
+    if u.agitator >= 0 and on:
+        a = c.agitators[u.agitator]
+        a.wanted = 1
+        on = io[a.running] > 0.5 and io[a.sludge] <= SETTLED
+    if u.sludge_to >= 0 and io[c.agitators[u.sludge_to].failure] > 0.5:
+        on = False
     io[u.run] = 1.0 if on else 0.0
-    if on and u.agitator >= 0:
-        c.agitators[u.agitator].wanted = 1
 
 
 @njit
@@ -246,13 +259,19 @@ def serve(w: Any, c: Any, io: Any, now: int) -> None:
 
 @njit
 def stir(a: Any, io: Any, now: int) -> None:
-    """Agitators run by the clock, as long as sludge lies on the floor, and while slurry is drawn."""
+    """Agitators run by the clock, as long as sludge lies on the floor, and while slurry is drawn; one that does not turn is told.
+
+    The command to one that has failed stays: it must turn again before the sludge stiffens.
+    """
     on = io[a.run] > 0.5
     since = now - a.since
     want = a.wanted or io[a.sludge] > STIR_ABOVE or (since < STIR_TICKS if on else since > REST_TICKS)
     if want != on:
         io[a.run] = 1.0 if want else 0.0
         a.since = now
+    if not want or io[a.running] > 0.5:
+        a.answered = now
+    io[a.failure] = 1.0 if now - a.answered > ANSWER_TICKS else 0.0
 
 
 @njit

@@ -12,7 +12,7 @@ from scenarios.run import open_run
 from scenarios.schema import load_scenario
 from twin.design.load import packaged
 from twin.design.schema import Design
-from twin.errors import unknown
+from twin.errors import BatchtwinError, nearest, unknown
 
 
 class Offer:
@@ -39,7 +39,10 @@ class Offer:
         if name in self.cases:
             return partial(compose, load_case(self.cases[name]))
         if name not in self.scenarios:
-            raise unknown("scenario", name[:100], [*self.scenarios, *self.cases])
+            near = nearest(name[:100], [*self.scenarios, *self.cases])
+            raise BatchtwinError(
+                "E102", kind="scenario", name=name[:100], near=f"{near}; a case of your own needs 'batchtwin serve --cases FOLDER'"
+            )
         return load_scenario(name, self._design)[0]
 
     def verdict(self, folder: Path, case: str) -> str:

@@ -95,6 +95,7 @@ class PlantServer:
         self._show()
         self.alarms = Alarms(self)
         live.listeners.append(self._stepped)
+        live.watch = lambda: self._scanned if self.subscriptions.closely else None
 
     # --- life -----------------------------------------------------------------------------------------
 
@@ -123,6 +124,7 @@ class PlantServer:
     async def stop(self) -> None:
         """Close every connection and stop listening. The live run goes on."""
         self.live.listeners.remove(self._stepped)
+        self.live.watch = lambda: None
         self.alarms.close()
         if self._listener is not None:
             self._listener.close()
@@ -163,18 +165,24 @@ class PlantServer:
 
     # --- the plant ------------------------------------------------------------------------------------
 
-    def _show(self) -> None:
-        self.board.show(self.live.sim.image.values, filetime(self.live.clock))
-
     def _stepped(self) -> None:
         """The model has moved, or its state has changed."""
         self._show()
+        self.subscriptions.step()
+
+    def _scanned(self) -> None:
+        """One of several scans has been played."""
+        self._show()
+        self.subscriptions.look()
+
+    def _show(self) -> None:
+        """Bring to the board what the tags show."""
+        self.board.show(self.live.sim.image.values, filetime(self.live.clock))
         for name, value in self.live.sim.wished.items():  # what was written and the plant has not yet taken
             self.board.values[self.board.table.index(name)] = value
         if self.live.outside is not None:
             for index, value in self.live.outside.pending.items():
                 self.board.values[index] = value
-        self.subscriptions.step()
 
     def _write_tag(self, tag: Tag, value: float, session: Session) -> None:
         if session.controllers and self.live.lockstep.stale(session):

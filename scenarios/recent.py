@@ -55,10 +55,20 @@ class Recent:
         self.columns: dict[str, int] = {}
         self.on_disk = 0
         self._kept_bytes = kept_bytes
+        self._start: Segment | None = None
         self._segments: list[Segment] = []
         self._bytes = 0
         self._oldest = 0  # first segment that is in memory
         self._unwritten = 0  # first segment that is in no file
+
+    def begin(self, tick: int, names: Sequence[str], values: NDArray[np.int32]) -> None:
+        """What stood there when the record began, before its first row. It is no row of the run, but what held until then.
+
+        Args:
+            values: int32 [column], as recorded.
+        """
+        self.columns = {name: i for i, name in enumerate(names)}
+        self._start = Segment(tick, tick, 1, 0, np.array([tick], np.int64), values[:, None])
 
     def add(self, rows: pa.Table) -> None:
         """Take rows."""
@@ -67,7 +77,7 @@ class Recent:
         if not self.columns:
             self.columns = {name: i for i, name in enumerate(rows.column_names[1:])}
         ticks = ticks_of(rows)
-        values = np.array([column.to_numpy() for column in rows.columns[1:]], np.int32)
+        values = np.array([rows[name].to_numpy() for name in self.columns], np.int32)
         self._segments.append(Segment(int(ticks[0]), int(ticks[-1]), len(ticks), 0, ticks, values))
         self._bytes += values.nbytes
 
@@ -86,7 +96,7 @@ class Recent:
 
     def snapshot(self, folder: Path) -> Past:
         """What there is now; it may be read in another thread."""
-        return Past(folder, self.columns, tuple(self._segments))
+        return Past(folder, self.columns, tuple(self._segments), self._start)
 
 
 class Past:
@@ -96,8 +106,8 @@ class Past:
         columns: names of the columns.
     """
 
-    def __init__(self, folder: Path, columns: dict[str, int], segments: Sequence[Segment]) -> None:
-        self.columns = columns
+    def __init__(self, folder: Path, columns: dict[str, int], segments: Sequence[Segment], start: Segment | None = None) -> None:
+        self.columns, self._start = columns, start
         self._folder, self._segments = folder, segments
         self._first, self._last = [s.first for s in segments], [s.last for s in segments]
 
@@ -110,7 +120,7 @@ class Past:
 
         Args:
             most: so many rows are enough, counted from `low`, or from `high` if `backward`.
-            around: the rows next to `low` and `high` are wanted, too.
+            around: the rows next to `low` and `high` are wanted, too; before the first row that is what the record began with.
         """
         begin, end = bisect_left(self._last, low) - around, bisect_right(self._first, high) + around
         chosen = self._segments[max(begin, 0) : max(end, 0)]
@@ -121,6 +131,9 @@ class Past:
         places = [self.columns[n] for n in names]
         ticks = [*read[0], *(s.ticks for s in chosen if s.ticks is not None)]
         values = [*read[1], *(s.values[places] for s in chosen if s.values is not None)]
+        if around and begin <= 0 and self._start and self._start.first <= low:
+            assert self._start.ticks is not None and self._start.values is not None
+            ticks, values = [self._start.ticks, *ticks], [self._start.values[places], *values]
         if not ticks:
             return np.zeros(0, np.int64), [np.zeros(0, np.int32) for _ in names]
         return np.concatenate(ticks), list(np.concatenate(values, axis=1))

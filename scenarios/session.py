@@ -15,10 +15,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from scenarios.alarms import Alarm, AlarmBook
 from scenarios.lockstep import LockStep
 from scenarios.outside import Outside
-from scenarios.recent import Recent
+from scenarios.recent import KEPT_BYTES, Recent
 from scenarios.schema import Scenario, check, load_scenario
 from scenarios.simulation import Simulation
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
@@ -67,6 +69,7 @@ class Session:
         speed: simulated seconds a second of wall time; infinity is as fast as possible.
         lockstep: the controllers that time waits for.
         alarms: the alarm book of the run.
+        watch: gives what is to be called after each single scan, or None when nobody looks that closely.
         late_ms: how late the last paced scan was, wall time.
         overruns: times a paced run fell behind for good.
         trouble: why the run failed, in one line.
@@ -75,12 +78,15 @@ class Session:
         BatchtwinError: wrong input.
     """
 
+    kept_bytes = KEPT_BYTES  # of the newest rows, for who asks what was
+
     def __init__(self, scenario: str | Path | Scenario | Play, design: str | Path | Design | None = None, *, seed: int | None = None,
                  until_s: float | None = None, out: str | Path | None = None, controller: str = "none", operator: bool = True) -> None:  # fmt: skip
         self._inside = controller == "reference"
         self._operator = operator
         self.listeners: list[Callable[[], None]] = []
         self.alarm_listeners: list[Callable[[Alarm], None]] = []
+        self.watch: Callable[[], Callable[[], None] | None] = lambda: None
         self.lockstep = LockStep(self)
         self.epoch = 0
         self.speed, self.locked = 1.0, False
@@ -99,9 +105,9 @@ class Session:
 
     def _begin(self, sim: Simulation) -> None:
         self.sim = sim
-        self._keep_recent()
         self.outside = sim.controller if isinstance(sim.controller, Outside) else None
         self.sim.advance(0)  # what is due at the very start shows before anybody looks
+        self._keep_recent()
         self.alarms = AlarmBook(self.sim, self._tell)
         self.state, self.trouble = "paused", ""
         self._stop_tick: int | None = None
@@ -176,7 +182,7 @@ class Session:
             raise BatchtwinError("E401", problem=f"{scans} scans", mend=f"give 1 to {LONGEST_STEP}")
         self._stop_tick = (self.scan + scans) * SCAN_TICKS
         self._set("stepping")
-        while self.state == "stepping":
+        while self.state == "stepping" and not self._closed:
             if not (self.lockstep.partners and self.locked):
                 self._piece(self._stop_tick)
                 await asyncio.sleep(0)
@@ -259,7 +265,14 @@ class Session:
     async def run(self) -> None:
         """Drive the run; a task of the event loop, until `close`."""
         while not self._closed:
-            wait_s = self._turn()
+            try:
+                wait_s = self._turn()
+            except Exception as error:  # else time would stand for ever, and all who wait for it with it
+                log.exception("the run cannot go on")
+                self._fail(error)
+                self.lockstep.hand_out()
+                self.told()
+                wait_s = 3600.0
             if wait_s == 0:
                 await asyncio.sleep(0)
                 continue
@@ -293,17 +306,20 @@ class Session:
         """Play to a tick, or for as long as a piece may take, whichever is first."""
         stop = min(t for t in (until, self._stop_tick, self.sim.end_tick) if t is not None)
         enough = time.monotonic() + PIECE_S
+        look = self.watch()
         try:
             while self.sim.tick < stop:
-                ahead = SCAN_TICKS if stop - self.sim.tick < 64 * SCAN_TICKS else 16 * SCAN_TICKS
+                ahead = SCAN_TICKS if look or stop - self.sim.tick < 64 * SCAN_TICKS else 16 * SCAN_TICKS
                 self.sim.advance(min(ahead, stop - self.sim.tick) * TICK_S)
                 if self.outside:
                     self.outside.hand_over(self.sim)
+                if look:
+                    self._hear(look)
                 if time.monotonic() >= enough:  # looked at afterwards: something is played, however busy the machine
                     break
+            self.alarms.step()
         except Exception as error:
             self._fail(error)
-        self.alarms.step()
         if self.state != "failed" and self.sim.tick >= self.sim.end_tick:
             self._end()
         elif self._stop_tick is not None and self.sim.tick >= self._stop_tick:
@@ -376,13 +392,19 @@ class Session:
         self._keep_recent()
 
     def _keep_recent(self) -> None:
-        """Who looks on may ask what was: keep the newest rows of the record at hand."""
-        if self.sim.writer:
-            self.sim.writer.recent = Recent()
+        """Who looks on may ask what was: keep the newest rows of the record at hand, and what stood there at its start."""
+        writer, image = self.sim.writer, self.sim.image
+        if writer:
+            steps = writer.info["resolution"]
+            tags = [name.removesuffix(".min").removesuffix(".max") for name in steps]
+            now = image.values[[image.table.index(tag) for tag in tags]]
+            writer.recent = Recent(self.kept_bytes)
+            writer.recent.begin(self.tick, list(steps), np.rint(now / np.array(list(steps.values()))).astype(np.int32))
 
     def close(self) -> dict[str, Any]:
         """End the session and its run. Returns the outcome."""
         self._closed = True
         self._wake.set()
+        self._changed.set()  # a step under way ends here
         self.lockstep.close()
         return self.sim.close("complete" if self.sim.tick >= self.sim.end_tick else "cut")

@@ -36,7 +36,7 @@ class Surroundings:
         self._released = plant.state.released.copy()
         self._since = 0
         self._emissions: list[tuple[float, int, float, float, float]] = []
-        self._boundary: list[tuple[float, int, float, float, float, float, float]] = []
+        self._boundary: list[tuple[float, int, float, float, float, float, float, float]] = []
         self._weather: list[tuple[float, ...]] = []
         self._energy: list[tuple[float, int, float, float]] = []
 
@@ -67,15 +67,15 @@ class Surroundings:
             n = int(m["sum_count"])
             if n:
                 (tsp, pm10, pm25), level = (m["sum_air"] / n).tolist(), 10 * np.log10(m["sum_energy"] / n)
-                self._boundary.append((time_s, row, tsp, pm10, pm25, float(level), float(m["max_db"])))
-            m["sum_air"], m["sum_energy"], m["max_db"], m["sum_count"] = 0.0, 0.0, 0.0, 0
+                self._boundary.append((time_s, row, tsp, pm10, pm25, float(level), float(m["max_db"]), float(m["max_often_db"])))
+            m["sum_air"], m["sum_energy"], m["max_db"], m["max_often_db"], m["sum_count"] = 0.0, 0.0, 0.0, 0.0, 0
 
     def drain(self) -> dict[str, pa.Table]:
         """Rows since the last call.
 
         Returns:
             `weather`: a row an interval, as it was at its end; `energy`: machine, kind, kWh and seconds run in the interval;
-            `emissions`: source and kg of TSP, PM10, PM2.5; `boundary`: station, µg/m³, LAeq and the loudest minute, dB(A).
+            `emissions`: source and kg of TSP, PM10, PM2.5; `boundary`: station, µg/m³, LAeq, and Lmax of all and of frequent noise, dB(A).
         """
         weather = np.array(self._weather, dtype=float).reshape(len(self._weather), 1 + len(WEATHER))
         machines = [m.name for m in self.plant.motors] + ["Site.BaseLoad"]
@@ -89,7 +89,7 @@ class Surroundings:
                 "run_s": pa.array([s for *_, s in self._energy], pa.float64()),
             }),
         }  # fmt: skip
-        emissions, boundary = list(zip(*self._emissions, strict=True)) or [()] * 5, list(zip(*self._boundary, strict=True)) or [()] * 7
+        emissions, boundary = list(zip(*self._emissions, strict=True)) or [()] * 5, list(zip(*self._boundary, strict=True)) or [()] * 8
         floats = lambda column: pa.array(column, pa.float64())
         out["emissions"] = pa.table({
             "time_s": floats(emissions[0]), "source": pa.array([self.plant.sources[k] for k in emissions[1]], pa.string()),
@@ -99,6 +99,7 @@ class Surroundings:
         out["boundary"] = pa.table({
             "time_s": floats(boundary[0]), "station": pa.array([stations[k] for k in boundary[1]], pa.string()), "tsp_ug_m3": floats(boundary[2]),
             "pm10_ug_m3": floats(boundary[3]), "pm25_ug_m3": floats(boundary[4]), "laeq_db": floats(boundary[5]), "lmax_db": floats(boundary[6]),
+            "lmax_often_db": floats(boundary[7]),
         })  # fmt: skip
         for rows in (self._weather, self._energy, self._emissions, self._boundary):
             rows.clear()

@@ -41,6 +41,7 @@ BEAT = "Line1.Station.Heartbeat"
 WRAP = 1_000_000  # the heartbeat starts again there
 OVERFLOW = 0x480
 KEPT_BYTES = 8_000_000
+STANDSTILL_S = 60.0  # wall time without a scan after which time has stopped for good
 SLICES = 20  # of each hour
 GROWTH = 1.05  # most, from the second quarter to the last
 ALL_FOR_FLATNESS = 8  # stretches below which the memory is not judged: it still settles
@@ -58,7 +59,6 @@ def serve(folder: Path, hours: float, seed: int) -> None:
     from opcua_server.access.security import insecure
     from opcua_server.scenarios import Offer
     from opcua_server.serve import serve as run
-    from scenarios.recent import Recent
     from scenarios.schema import load_scenario
     from scenarios.session import Session
 
@@ -72,9 +72,7 @@ def serve(folder: Path, hours: float, seed: int) -> None:
     class Small(Session):
         """A live run that keeps less of its newest rows at hand than it may: the room for them is full after the first hours."""
 
-        def _keep_recent(self) -> None:
-            if self.sim.writer:
-                self.sim.writer.recent = Recent(KEPT_BYTES)
+        kept_bytes = KEPT_BYTES
 
     logging.basicConfig(filename=folder / "server.log", level=logging.ERROR)
     logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
@@ -234,7 +232,12 @@ class Admin:
         """Let time go to a simulated second."""
         await self.do("Time.SetSpeed", ua.Variant("max"))
         await self.do("Time.RunUntil", ua.Variant(float(seconds)))
+        scan, since = -1, time.monotonic()
         while (state := await self.value("Time.State")) == "running":
+            if (now := await self.value("Time.Scan")) != scan:
+                scan, since = now, time.monotonic()
+            elif time.monotonic() - since > STANDSTILL_S:
+                raise RuntimeError(f"the run says that it is running and stands at scan {scan}")
             await asyncio.sleep(0.02)
         if state != "paused":
             raise RuntimeError(f"the run is {state}: {await self.value('Time.Trouble')}")
@@ -244,9 +247,11 @@ class Admin:
         await self.do("Time.SetSpeed", ua.Variant("lockstep"))
         handle, _ = await self.do("Time.Join", ua.Variant("soak"), ua.Variant(1, V.UInt32))
         await self.do("Time.Start")
-        for _ in range(scans):
+        for scan in range(scans):
+            since = time.monotonic()
             while not (await self.do("Time.Next", ua.Variant(handle, V.UInt32)))[2]:
-                pass
+                if time.monotonic() - since > STANDSTILL_S:
+                    raise RuntimeError(f"scan {scan} of {scans} in lock-step never came")
         await self.do("Time.Pause")
         await self.do("Time.Leave", ua.Variant(handle, V.UInt32))
 
@@ -350,6 +355,10 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
+            if not url:
+                tell(f"the server did not start: {(folder / 'server.log').read_text()[:5000]}")
+                return 1
+            tell(f"serving at {url}")  # kernels are compiled by now
             wrong = asyncio.run(soak(url, server.pid, options))
             server.send_signal(signal.SIGTERM)
             if server.wait(60.0) != 0:

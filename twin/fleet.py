@@ -52,11 +52,12 @@ class Fleet:
         consult: asks the dispatcher of a run in `batch` fidelity to look at the image; returns the tick at which it wants to look again.
     """
 
-    def __init__(self, engine: Engine, poured: NDArray[np.int64], wet: NDArray[np.int64], starts_s: float, weekday: int = 0) -> None:
+    def __init__(self, engine: Engine, poured: NDArray[np.int64], wet: NDArray[np.int64], starts_s: float, gate: Gate, weekday: int = 0) -> None:
         """Args:
         poured: [line], batches that each mixer has let go; a ticket names the batches of its load by it.
         wet: [line, ring], tick at which water met cement, by number of the batch.
         starts_s: time of day of tick 0; weekday: of that day, 0 is Monday.
+        gate: the one that deliveries use, too.
         """
         plant = engine.plant
         self.engine, self.fleet = engine, plant.design.fleet
@@ -64,7 +65,7 @@ class Fleet:
         self.driver = Driver(engine, starts_s, weekday, self._violation)
         self.book = OrderBook(engine, plant.map, starts_s, self.changed)
         self.bays = [Bay(engine, line, self._under, self._leave) for line in plant.design.lines]
-        self.gate, self.washout = Gate(engine, plant.design), Washout(engine)
+        self.gate, self.washout = gate, Washout(engine)
         self.returns = Returns(engine, self.book, self.washout, self.rows["returned"])
         self.grades = {r.grade for r in plant.design.recipes}
         self.strength = {r.grade: r.strength_mpa for r in plant.design.recipes}

@@ -17,7 +17,7 @@ from twin.equipment import (
     water_pump,
     weather_station,
 )
-from twin.equipment.dust_source import DROP, EROSION, POWDER, ROAD
+from twin.equipment.dust_source import DROP, EROSION, HOPPER, POWDER, ROAD
 from twin.equipment.part import Site
 from twin.ledger import CEMENT, FINES, SPECIES, LedgerBuilder
 
@@ -61,12 +61,12 @@ def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
         monitor.build_neighbour(site, f"Air.Neighbour.{key}", row)
     for name in design.lines:
         _place_dust(site, design, name)
+    _place_road(site, design)
 
 
 YARD, ROADWAY, LINE = range(3)  # what a spray wets
 NOWHERE = -1
 CONCRETE_MOISTURE_PCT = 7.0  # fresh concrete falls wet into the truck
-DELIVERIES = 1.45  # drives on the site for each truck of concrete: material comes in trucks of 33 t
 
 
 def _place_dust(site: Site, design: Design, name: str) -> None:
@@ -82,10 +82,10 @@ def _place_dust(site: Site, design: Design, name: str) -> None:
             )
         area = dust.yard_area_m2 / len(line.bins) / len(design.lines)
         dust_source.build(site, f"{store}.Wind", EROSION, "Yard", yard, yard, species, enclosure=dust.yard_enclosure, zone=YARD, area_m2=area,
-                          threshold_m_s=dust.erosion_threshold_m_s)  # fmt: skip
-        for what, source in (("Weighing", f"{name}.Bins"), ("ToBelt", f"{name}.Belt"), ("OffBelt", f"{name}.Belt")):
-            dust_source.build(site, f"{store}.{what}", DROP, source, store, store, species, enclosure=dust.transfer_enclosure, zone=LINE,
-                              collector=hoods.get("Belt"), hood=dust.hood_capture)  # fmt: skip
+                          threshold_m_s=dust.erosion_threshold_m_s, m2_per_kg=0.001 * dust.disturbed_m2_t)  # fmt: skip
+        for what, equation, source in (("Weighing", HOPPER, "Bins"), ("ToBelt", DROP, "Belt"), ("OffBelt", DROP, "Belt")):
+            dust_source.build(site, f"{store}.{what}", equation, f"{name}.{source}", store, store, species, enclosure=dust.transfer_enclosure,
+                              zone=LINE, collector=hoods.get("Belt"), hood=dust.hood_capture)  # fmt: skip
     for key, s in line.silos.items():
         store, species = f"{name}.Silo.{key}", SPECIES.index(design.materials[s.material].species)
         dust_source.build(site, f"{store}.Charging", POWDER, f"{name}.Tower", store, store, species, enclosure=dust.tower_enclosure, zone=NOWHERE,
@@ -94,11 +94,27 @@ def _place_dust(site: Site, design: Design, name: str) -> None:
     cement = next(f"{name}.Silo.{k}" for k, s in line.silos.items() if design.materials[s.material].species == "cement")
     dust_source.build(site, f"{name}.Loading", DROP, f"{name}.Loading", poured, cement, CEMENT, enclosure=dust.tower_enclosure, zone=LINE,
                       moisture_pct=CONCRETE_MOISTURE_PCT)  # fmt: skip
+
+
+def _place_road(site: Site, design: Design) -> None:
+    """The road: its trucks are heard, and raise the silt that lies on it."""
+    site.motor(truck_wash.DRIVING, 0.0, "truck")
     if design.water.roadway:
-        driven = dust.road_m * DELIVERIES / (design.fleet.capacity_m3 * 2400)
-        surface_area = design.water.surfaces[design.water.roadway].area_m2
-        dust_source.build(site, f"{name}.Driving", ROAD, "Road", poured, surface_name(design.water.roadway), FINES, enclosure=0.0, zone=ROADWAY,
-                          m_per_kg=driven, area_m2=surface_area, weight_t=dust.truck_t)  # fmt: skip
+        road = surface_name(design.water.roadway)
+        area = design.water.surfaces[design.water.roadway].area_m2
+        dust_source.build(
+            site,
+            "Site.Driving",
+            ROAD,
+            "Road",
+            road,
+            road,
+            FINES,
+            enclosure=0.0,
+            zone=ROADWAY,
+            area_m2=area,
+            weight_t=design.site.dust.truck_t,
+        )
 
 
 def basin_name(key: str) -> str:

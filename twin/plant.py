@@ -86,11 +86,11 @@ AIR_TICKS = 60 * TICKS_PER_S  # air and sound are carried once a minute
 
 # Weather of the moment: wind at 10 m over open ground, direction it comes from; `sun_deg` elevation; `cloud` 0–1;
 # `stability` Pasquill class, 0 (A) to 5 (F); `forecast_mm` rain expected in the next 12 h;
-# `dries_kg_m2_s` what open water loses to the air.
+# `dries_kg_m2_s` what open water loses to the air; `driven_m` metres that trucks have driven on the site since the start.
 SITE = np.dtype(
     [
         ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("aired", "i8"), ("weather", "i8"), ("dispersed", "i8"), ("urban", "i8"), ("starts_s", "f8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
-        ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"), ("dries_kg_m2_s", "f8"),
+        ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"), ("dries_kg_m2_s", "f8"), ("driven_m", "f8"),
     ]
 )  # fmt: skip
 
@@ -102,8 +102,8 @@ class State(NamedTuple):
     `scratch` two empty species vectors; `temperature_c` of the species as delivered; `motors` [motor, 2] seconds run and
     energy taken, kJ, both since the start; `tracks` [truck, point, 4] its way in s since the start, km east, km north and
     the limit on the way there in km/h; `emitted` [source, 3] kg of TSP, PM10 and PM2.5 that reached the open air since
-    the dispersion last took them, `released` since the start. `plume`, `receptors`, `chi`, `sound`, `heard`, `ambient`: see
-    `twin.air`.
+    the dispersion last took them, `released` since the start. `plume`, `receptors`, `chi`, `sound`, `peaks`,
+    `heard`, `ambient`: see `twin.air`.
     """
 
     site: NDArray[Any]
@@ -121,6 +121,7 @@ class State(NamedTuple):
     receptors: NDArray[np.float64]
     chi: NDArray[np.float64]
     sound: NDArray[np.float64]
+    peaks: NDArray[np.float64]
     heard: NDArray[np.float64]
     ambient: NDArray[np.float64]
     stations: NDArray[Any]
@@ -189,7 +190,7 @@ class Plant:
             site=calm_weather(seed), io=self.image.values, ledger=ledger, ring=site.ring(),
             belt_feed=np.zeros((len(arrays["belts"]), N_SPECIES)), scratch=np.zeros((2, N_SPECIES)),
             temperature_c=np.full(N_SPECIES, 20.0), motors=np.zeros((len(site.motors), 2)),
-            tracks=np.zeros((design.fleet.trucks, truck.POINTS, 4)), emitted=np.zeros((len(site.sources), 3)), released=np.zeros((len(site.sources), 3)), **geometry.around(site, design.site), **arrays,
+            tracks=np.zeros((design.fleet.trucks, truck.POINTS, 4)), emitted=np.zeros((len(site.sources), 3)), released=np.zeros((len(site.sources), 3)), **geometry.around(site, design.site, list(design.lines)), **arrays,
         )  # fmt: skip
         self.state.site["urban"] = int(design.site.urban)
         sense(self.state)

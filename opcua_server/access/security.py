@@ -71,11 +71,14 @@ def loopback(host: str) -> bool:
         return False
 
 
-def insecure(endpoint: str) -> Security:
+def insecure(endpoint: str, folder: Path | None = None) -> Security:
     """No security, for a first trial.
 
+    Args:
+        folder: state folder for the audit ledger, which tells what was written, called and refused here, too; None keeps none.
+
     Raises:
-        AccessError: the endpoint is not on loopback.
+        AccessError: the endpoint is not on loopback, or the ledger cannot be kept.
     """
     host = urlparse(endpoint).hostname or ""
     if not loopback(host):
@@ -83,7 +86,8 @@ def insecure(endpoint: str) -> Security:
             (f"--insecure on {host}", f"在 {host} 上使用 --insecure"),
             ("use it on 127.0.0.1 only, or leave it out and add users", "仅可用于 127.0.0.1；否则请去掉并添加用户"),
         )
-    return Security(True, [SecurityPolicyFactory(SecurityPolicyNone, Mode.None_)], Identity(None, None))
+    audit = Audit(folder / "audit.jsonl") if folder else None
+    return Security(True, [SecurityPolicyFactory(SecurityPolicyNone, Mode.None_)], Identity(None, None), audit=audit)
 
 
 def secure(endpoint: str, folder: Path | None = None) -> Security:

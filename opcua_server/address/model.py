@@ -9,13 +9,14 @@ Terms of companion specifications are taken where they fit, see docs/opcua.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from asyncua import ua
 
+from opcua_server.address import words
 from opcua_server.address.board import BOOLEAN, DOUBLE, UINT32, Board, type_of
 from opcua_server.address.nodes import HISTORY, LIST, READ, WRITE, Nodes, here, o, std
 from opcua_server.address.texts import Text
@@ -94,7 +95,7 @@ def _add_machine(nodes: Nodes, machine: Equipment, board: Board) -> None:
             )
         parent = folder
     alarms = any(t.alarm for t in board.table.tags[machine.first : machine.first + machine.count])
-    text = Text(machine.short, machine.short)
+    text = words.machine(machine.short)
     about = Text(f"{machine.kind.replace('_', ' ')} {machine.name}", f"{KIND_ZH.get(machine.kind, machine.kind)} {machine.name}")
     node = nodes.object(machine.name, parent, text, here(type_name(machine.kind)), events=alarms, about=about)
     for name, value, label in (("Material", machine.material, Text("material", "物料")), ("Feeds", machine.feeds, Text("feeds", "去向")),
@@ -125,26 +126,34 @@ def _add_tag(nodes: Nodes, parent: ua.NodeId, name: str, browse: str, tag: Tag, 
         name, parent, text, type_of(tag), value, browse=browse, access=access(tag), definition=definition, about=about, historizing=instance
     )
 
-    def prop(which: str, label: Text, type_: int, value: Any, rank: int = -1, data_type: int = 0) -> None:
-        made = nodes.property(f"{name}/{which}", node, label, type_, value, browse=which, rank=rank, data_type=data_type)
+    def prop(which: str, label: Text, type_: int, value: Callable[[Sequence[str]], Any], rank: int = -1, data_type: int = 0) -> None:
+        """A property of the standard; `value` gives it in the first of some locales that we speak."""
+        made = nodes.property(f"{name}/{which}", node, label, type_, value(()), browse=which, rank=rank, data_type=data_type)
+        nodes.translate(made, ua.VariantType(type_), value, rank == LIST)
         _standard_name(nodes, node, made, which)
         if not instance:
             nodes.mandatory(made)
 
     if tag.dtype == "bool":
-        prop("FalseState", Text("state when false", "为假时的状态"), LOCALIZED, ON_OFF[0].localized())
-        prop("TrueState", Text("state when true", "为真时的状态"), LOCALIZED, ON_OFF[1].localized())
+        prop("FalseState", Text("state when false", "为假时的状态"), LOCALIZED, ON_OFF[0].localized)
+        prop("TrueState", Text("state when true", "为真时的状态"), LOCALIZED, ON_OFF[1].localized)
     elif tag.states:
-        prop("EnumStrings", Text("names of the codes", "代码名称"), LOCALIZED, [ua.LocalizedText(s, "en") for s in tag.states], LIST)
+        states = [words.state(s) for s in tag.states]
+        prop("EnumStrings", Text("names of the codes", "代码名称"), LOCALIZED, lambda wish: [s.localized(wish) for s in states], LIST)
     else:
-        prop("EURange", Text("range", "量程"), STRUCTURE, ua.Range(Low=tag.low, High=tag.high), data_type=o.Range)
-        prop("EngineeringUnits", Text("unit", "单位"), STRUCTURE, unit(tag.unit or "-"), data_type=o.EUInformation)
+        prop("EURange", Text("range", "量程"), STRUCTURE, lambda _: range_of(tag), data_type=o.Range)
+        prop("EngineeringUnits", Text("unit", "单位"), STRUCTURE, lambda wish: unit(tag.unit or "-", wish), data_type=o.EUInformation)
     if instance:
         nodes.property(f"{name}/Writer", node, Text("role that may write it", "可写角色"), STRING, tag.writer, browse="Writer")
         if np.isfinite(tag.broken):
             about = Text("reading at or below which the sensor has failed", "传感器故障读数")
             nodes.property(f"{name}/FailureValue", node, about, DOUBLE, tag.broken, browse="FailureValue")
     return node
+
+
+def range_of(tag: Tag) -> ua.Range:
+    """EURange of a tag: its range to twelve digits, without what floating point added when it was computed."""
+    return ua.Range(Low=float(f"{tag.low:.12g}"), High=float(f"{tag.high:.12g}"))
 
 
 def _standard_name(nodes: Nodes, owner: ua.NodeId, node: ua.NodeId, name: str) -> None:

@@ -41,14 +41,14 @@ class Argument:
     text: Text
     rank: int = SCALAR
 
-    def encoded(self) -> ua.Argument:
-        """As the standard's structure."""
+    def encoded(self, locales: Sequence[str] = ()) -> ua.Argument:
+        """As the standard's structure, with its text in the first of these locales that we speak."""
         return ua.Argument(
             Name=self.name,
             DataType=std(self.type),
             ValueRank=self.rank,
             ArrayDimensions=[],
-            Description=ua.LocalizedText(self.text.en, "en"),
+            Description=self.text.localized(locales),
         )
 
 
@@ -58,6 +58,7 @@ class Nodes:
     Attributes:
         space: the library's store of nodes.
         values: functions that give the Value of a node when it is read, by NodeId; called with the session.
+        translated: those of them whose value is a fixed one in the session's language; the node itself has it in English.
         texts: display name and description of our nodes.
     """
 
@@ -66,6 +67,7 @@ class Nodes:
         self._management = NodeManagementService(self.space)
         standard_address_space.fill_address_space(self._management)
         self.values: dict[ua.NodeId, Callable[[Any], ua.DataValue]] = {}
+        self.translated: set[ua.NodeId] = set()
         self.texts: dict[ua.NodeId, tuple[Text, Text]] = {}
         for child, parent in (
             (o.BaseObjectType, o.ObjectTypesFolder),
@@ -138,6 +140,11 @@ class Nodes:
 
         self.values[node] = read
 
+    def translate(self, node: ua.NodeId, vtype: ua.VariantType, value: Callable[[Sequence[str]], Any], array: bool = False) -> None:
+        """Let a fixed value with texts in it be read in the first of the session's locales that we speak."""
+        self.compute(node, vtype, lambda session: value(session.locales if session is not None else ()), array)
+        self.translated.add(node)
+
     def method(
         self, name: str, parent: ua.NodeId, text: Text, inputs: Sequence[Argument] = (), outputs: Sequence[Argument] = ()
     ) -> ua.NodeId:
@@ -164,6 +171,7 @@ class Nodes:
             ArrayDimensions=[len(arguments)], AccessLevel=READ, UserAccessLevel=READ,
         )  # fmt: skip
         node = self.add(here(name), which, attributes, method, o.HasProperty, std(o.PropertyType), text)
+        self.translate(node, ua.VariantType.ExtensionObject, lambda locales: [a.encoded(locales) for a in arguments], array=True)
         data = self.space[node].attributes[ua.AttributeIds.BrowseName]
         data.value = ua.DataValue(ua.Variant(ua.QualifiedName(which, 0), ua.VariantType.QualifiedName))
         for reference in self.space[method].references:

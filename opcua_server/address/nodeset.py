@@ -115,7 +115,7 @@ def _node(nodes: Nodes, node: ua.NodeId, fixed: dict[ua.NodeId, ua.Variant], lan
             made.set("IsForward", "false")
     if kind == "Variable":
         variant = fixed.get(node)
-        if variant is None and node not in nodes.values:
+        if variant is None and (node not in nodes.values or node in nodes.translated):
             held = data.attributes[Ids.Value].value
             variant = held.Value if held is not None else None
         if variant is not None and variant.Value is not None:

@@ -85,7 +85,7 @@ class PlantMethods:
         handle = _in("Controller", UINT32, "handle from Join", "Join 返回的编号")
         add("Time.Start", Text("let time go", "启动"), Right.TIME, lambda s: live.start())
         add("Time.Pause", Text("let time stand", "暂停"), Right.TIME, lambda s: live.pause())
-        add("Time.Step", Text("play some scans of 100 ms and pause", "单步"), Right.TIME, lambda s, n: live.step(n),
+        add("Time.Step", Text("play some scans of 100 ms and pause", "单步"), Right.LOCKSTEP, lambda s, n: live.step(n),
             (_in("Scans", UINT32, "number of scans", "扫描次数"),), scan)  # fmt: skip
         add("Time.RunUntil", Text("let time go until a simulated time and pause", "运行至"), Right.TIME, lambda s, t: live.run_until(t),
             (_in("Seconds", DOUBLE, "since the start, s", "自开始起的秒数"),))  # fmt: skip
@@ -210,8 +210,13 @@ class PlantMethods:
         sim = self.live.sim
         if sim.writer is None:
             raise BatchtwinError("E305", what="Verdict", state="not recorded", mend="call StartRecording before the run")
-        self.live.pause()
-        if self.live.state != "ended":
+        if session.may(Right.TIME):
+            self.live.pause()
+        elif self.live.state in ("running", "stepping"):  # whose the time is not, does not stop it
+            raise BatchtwinError(
+                "E305", what="Verdict", state=self.live.state, mend="wait for the end of the run, or let an instructor pause it"
+            )
+        if self.live.state not in ("ended", "failed"):
             sim.flush()
         verdict = await asyncio.get_running_loop().run_in_executor(None, self._verdict, sim.writer.path, case or sim.scenario.name)
         return str(verdict)

@@ -159,7 +159,8 @@ class Record:
 
     def at(self, asked: NDArray[np.int64]) -> Series:
         """Values at times: a value holds until the next one."""
-        rows = self.rows(int(asked.min()), int(asked.max()), around=True)
+        within = asked[asked >= self._start]  # who asks for times before the run, too, is told of its start all the same
+        rows = self.rows(int((within if len(within) else asked).min()), int(asked.max()), around=True)
         place = np.searchsorted(rows.times, asked, "right") - 1
         known = (place >= 0) & (asked <= self._now)
         place = np.maximum(place, 0)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
@@ -16,7 +16,10 @@ from opcua_server.address.nodes import NAMESPACE
 from twin.errors import BatchtwinError
 
 CLIENT_URI = "urn:batchtwin:client"
-TIMEOUT_S = 30.0
+# A server closes a long run, and begins another, without answering meanwhile; on a busy machine that takes a while.
+TIMEOUT_S = 120.0
+WATCH_S = 60.0  # between the library's looks whether the server is alive, and how long it may take to answer
+SESSION_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ async def connected(url: str, login: Login | None = None, timeout_s: float = TIM
     Raises:
         BatchtwinError: the server does not answer, or refuses us.
     """
-    client = Client(url, timeout=timeout_s)
-    client.session_timeout = 60_000
+    client = Client(url, timeout=timeout_s, watchdog_intervall=WATCH_S)
+    client.session_timeout = SESSION_MS
     client.application_uri = CLIENT_URI
     try:
         if login and login.user:
@@ -44,7 +47,7 @@ async def connected(url: str, login: Login | None = None, timeout_s: float = TIM
         await client.connect()
     except (OSError, TimeoutError) as error:
         raise BatchtwinError(
-            "E401", problem=f"no OPC UA server answers at {url} ({error or 'timeout'})", mend="start it, or give its right address"
+            "E401", problem=f"no OPC UA server answers at {url} ({str(error) or 'timeout'})", mend="start it, or give its right address"
         ) from None
     except UaStatusCodeError as error:
         why = f"{url} refuses the connection ({type(error).__name__})"
@@ -68,6 +71,16 @@ async def _secure(client: Client, login: Login) -> None:
     client.set_password(login.password)
     server = str(login.server_certificate) if login.server_certificate else None
     await client.set_security(SecurityPolicyBasic256Sha256, str(own.certificate), str(own.key), server_certificate=server)
+
+
+class Place(NamedTuple):
+    """A node, or the elements of an array between two indices (`0:7`, `3`)."""
+
+    name: str
+    index_range: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.index_range is None else f"{self.name}[{self.index_range}]"
 
 
 class Twin:
@@ -120,12 +133,12 @@ class Twin:
             )
         return [v.Value for v in result.OutputArguments]
 
-    async def write(self, values: dict[str, ua.Variant]) -> list[ua.StatusCode]:
-        """Write several values in one request; none when there are none."""
+    async def write(self, values: Mapping[Place, ua.Variant]) -> list[ua.StatusCode]:
+        """Write several values, or parts of arrays, in one request; none when there are none."""
         if not values:
             return []
         request = ua.WriteParameters()
         request.NodesToWrite = [
-            ua.WriteValue(ua.NodeId(n, self._index), ua.AttributeIds.Value, Value=ua.DataValue(v)) for n, v in values.items()
+            ua.WriteValue(ua.NodeId(p.name, self._index), ua.AttributeIds.Value, p.index_range, ua.DataValue(v)) for p, v in values.items()
         ]
         return list(await self.client.uaclient.write(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,25 +13,32 @@ from numpy.typing import NDArray
 
 from control.reference import ReferenceController
 from opcua_server.address.model import GROUPS
-from opcua_server.clients.client import Login, Twin, connected
+from opcua_server.clients.client import Login, Place, Twin, connected
 from twin.clock import SCAN_TICKS
 from twin.errors import BatchtwinError, nearest
 from twin.tags import Equipment, Tag, TagTable
 
-READ_GROUPS, WRITTEN = ("Sensors", "Setpoints"), ("Actuators", "Statuses")
+READ, WRITTEN = ("Sensors", "Setpoints"), ("Actuators", "Statuses")
 TYPES = {"bool": ua.VariantType.Boolean, "float": ua.VariantType.Double, "int": ua.VariantType.Int32}
 
 
 class RemoteImage:
     """The process image of a served plant.
 
+    Args:
+        parts: first parts of the names of what is controlled from here (`Line1`, `Water`); all when empty. What others control is
+            read from the plant, never written.
+
     Attributes:
         table: its tag table, from the server's I/O list.
         species: species of each material.
         values: float64 [tag].
+
+    Raises:
+        BatchtwinError: nothing is controlled under such a name.
     """
 
-    def __init__(self, twin: Twin, listing: str) -> None:
+    def __init__(self, twin: Twin, listing: str, parts: Sequence[str] = ()) -> None:
         known = json.loads(listing)
         self._twin = twin
         self.table = table_of(known)
@@ -43,49 +50,82 @@ class RemoteImage:
         self._low, self._high = np.array([t.low for t in tags]), np.array([t.high for t in tags])
         self._whole = np.array([t.dtype != "float" for t in tags])
         self._seen = self.values.copy()
+        known_parts = parts_of(self.table)
+        for part in parts:
+            if part not in known_parts:
+                raise BatchtwinError("E102", kind="controlled part", name=part, near=nearest(part, known_parts))
+        self._mine = np.array([not parts or _part(t) in parts for t in tags])
+        self._ranges = {g: _runs(self._mine[self._group[g]]) for g in WRITTEN}
 
     @classmethod
-    async def of(cls, twin: Twin) -> RemoteImage:
+    async def of(cls, twin: Twin, parts: Sequence[str] = ()) -> RemoteImage:
         """The image as it stands."""
         (listing,) = await twin.read("Plant.IOList")
-        image = cls(twin, listing)
-        await image.pull(*GROUPS)
+        image = cls(twin, listing, parts)
+        await image.begin()
         return image
 
-    async def pull(self, *groups: str) -> None:
-        """Read groups; a failed sensor shows what its instrument shows when it has failed."""
-        arrays = await self._twin.read(*(f"Image.{g}" for g in groups))
+    async def begin(self) -> None:
+        """Read all of it, parameters too: the I/O list stands, but another run may be played with other figures of the plant."""
+        self._take(GROUPS, await self._arrays(GROUPS), np.ones(len(self.table), np.bool_))
+        for i in self._group["Parameters"]:
+            self.table.values[i] = float(self.values[i])
+
+    async def pull(self) -> None:
+        """Read what a scan looks at: what the plant shows, what people wish, and what others control."""
+        if self._mine.all():
+            self._take(READ, await self._arrays(READ), self._mine)
+            return
+        arrays = await self._arrays((*READ, *WRITTEN))
+        self._take(READ, arrays[:2], np.ones(len(self.table), np.bool_))
+        self._take(WRITTEN, arrays[2:], ~self._mine)
+
+    async def _arrays(self, groups: Iterable[str]) -> list[Any]:
+        return await self._twin.read(*(f"Image.{g}" for g in groups))
+
+    def _take(self, groups: Iterable[str], arrays: Sequence[Any], wanted: NDArray[np.bool_]) -> None:
+        """Take values over; a failed sensor shows what its instrument shows when it has failed."""
         for group, array in zip(groups, arrays, strict=True):
-            index = self._group[group]
-            values = np.array(array)
-            self.values[index] = np.where(np.isnan(values), self._broken[index], values)
+            index, values = self._group[group], np.array(array)
+            values = np.where(np.isnan(values), self._broken[index], values)
+            self.values[index] = np.where(wanted[index], values, self.values[index])
         self._seen[:] = self.values
 
-    def changes(self, lines: Sequence[str] = ()) -> dict[str, ua.Variant]:
-        """What must be written so that the plant has what the controller wants.
-
-        Args:
-            lines: only these lines; all when empty.
-        """
+    def changes(self) -> dict[Place, ua.Variant]:
+        """What must be written so that the plant has what the controller wants; of arrays only the elements that are controlled here."""
         v = self.values
         np.clip(v, self._low, self._high, out=v, where=np.isfinite(v))
         v[self._whole] = np.floor(v[self._whole] + 0.5)
-        out: dict[str, ua.Variant] = {}
+        np.copyto(v, self._seen, where=~self._mine)
+        out: dict[Place, ua.Variant] = {}
         changed = v != self._seen
-        tags = self.table.tags
         for group in WRITTEN:
-            index = self._group[group]
-            if lines:
-                mine = np.array([tags[i].name.split(".", 1)[0] in lines for i in index])
-                v[index[~mine]] = self._seen[index[~mine]]
-            if changed[index].any():
-                out[f"Image.{group}"] = ua.Variant(v[index].tolist(), ua.VariantType.Double)
+            for first, last in self._ranges[group]:
+                index = self._group[group][first : last + 1]
+                if changed[index].any():
+                    place = Place(f"Image.{group}", None if self._mine.all() else f"{first}:{last}" if last > first else f"{first}")
+                    out[place] = ua.Variant(v[index].tolist(), ua.VariantType.Double)
         for i in self._group["Setpoints"][changed[self._group["Setpoints"]]]:  # a command bit that was obeyed is reset
-            tag = tags[i]
-            if not lines or tag.name.split(".", 1)[0] in lines:
-                kind = ua.VariantType.UInt32 if tag.states else TYPES[tag.dtype]
-                out[tag.name] = ua.Variant(bool(v[i]) if tag.dtype == "bool" else float(v[i]) if tag.dtype == "float" else int(v[i]), kind)
+            tag = self.table.tags[i]
+            kind = ua.VariantType.UInt32 if tag.states else TYPES[tag.dtype]
+            value = bool(v[i]) if tag.dtype == "bool" else float(v[i]) if tag.dtype == "float" else int(v[i])
+            out[Place(tag.name)] = ua.Variant(value, kind)
         return out
+
+
+def parts_of(table: TagTable) -> list[str]:
+    """Parts of a plant that a controller can have for itself, by the first part of the names of the tags it writes."""
+    return list(dict.fromkeys(_part(t) for t in table if t.writer == "controller"))
+
+
+def _part(tag: Tag) -> str:
+    return tag.name.split(".", 1)[0]
+
+
+def _runs(mine: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last index of each stretch of true values."""
+    edges = np.flatnonzero(np.diff(np.r_[False, mine, False].astype(np.int8)))
+    return [(int(a), int(b) - 1) for a, b in edges.reshape(-1, 2)]
 
 
 def table_of(listing: dict[str, Any]) -> TagTable:
@@ -101,12 +141,12 @@ def table_of(listing: dict[str, Any]) -> TagTable:
 
 
 async def control(
-    url: str, login: Login | None = None, lines: Sequence[str] = (), once: bool = False, tell: Callable[[str], None] = lambda _: None
+    url: str, login: Login | None = None, parts: Sequence[str] = (), once: bool = False, tell: Callable[[str], None] = lambda _: None
 ) -> int:
     """Run the reference controller on a served plant, run after run, until the connection ends.
 
     Args:
-        lines: lines to control; all when empty.
+        parts: what to control (`Line1`, `Water`, `Air`; see `parts_of`); all when empty.
         once: end with the run.
         tell: told in a line what happens.
 
@@ -114,38 +154,36 @@ async def control(
         Scans done.
 
     Raises:
-        BatchtwinError: no connection, refused, or an unknown line.
+        BatchtwinError: no connection, refused, or an unknown part.
     """
     async with connected(url, login) as client:
         twin = await Twin.of(client)
-        image = await RemoteImage.of(twin)
-        for line in lines:
-            if line not in image.table.lines:
-                raise BatchtwinError("E102", kind="line", name=line, near=nearest(line, image.table.lines))
-        name = "-".join(("reference", *lines))
+        image = await RemoteImage.of(twin, parts)
+        trial = ReferenceController(image.table, image.species)  # compiles, if need be, before anybody waits for it
+        await asyncio.to_thread(trial.scan, image.values.copy(), 0)
+        name = "-".join(("reference", *parts))[:64]
         handle, scan = await twin.call("Time.Join", ua.Variant(name, ua.VariantType.String), ua.Variant(1, ua.VariantType.UInt32))
-        tell(f"joined as {name} at scan {scan}")
+        others = [p for p in parts_of(image.table) if parts and p not in parts]
+        tell(f"joined as {name} at scan {scan}" + (f"; {', '.join(others)} is left to others" if others else ""))
         try:
-            return await _scans(twin, image, lines, handle, scan, once, tell)
+            return await _scans(twin, image, handle, scan, once, tell)
         except (ConnectionError, TimeoutError, ua.UaError) as error:
             raise BatchtwinError(
                 "E401", problem=f"the connection to {url} was lost ({error or 'timeout'})", mend="start the server, then this again"
             ) from None
 
 
-async def _scans(
-    twin: Twin, image: RemoteImage, lines: Sequence[str], handle: int, scan: int, once: bool, tell: Callable[[str], None]
-) -> int:
+async def _scans(twin: Twin, image: RemoteImage, handle: int, scan: int, once: bool, tell: Callable[[str], None]) -> int:
     program = ReferenceController(image.table, image.species)
     (epoch,) = await twin.read("Time.Epoch")
     done = 0
     number = ua.Variant(handle, ua.VariantType.UInt32)
     while True:
-        await image.pull(*READ_GROUPS)
+        await image.pull()
         program.scan(image.values, scan * SCAN_TICKS)
-        changes = image.changes(lines)
+        changes = image.changes()
         codes, (scan, now, ready) = await asyncio.gather(twin.write(changes), twin.call("Time.Next", number))
-        refused = [f"{tag} ({code.name})" for tag, code in zip(changes, codes, strict=True) if not code.is_good()]
+        refused = [f"{place} ({code.name})" for place, code in zip(changes, codes, strict=True) if not code.is_good()]
         if refused and now == epoch and (await twin.read("Time.State")) != ["ended"]:
             raise BatchtwinError(
                 "E401", problem=f"the server refused {refused[0]}", mend="log in as a controller, and let no other one run"
@@ -157,9 +195,9 @@ async def _scans(
         done += 1
         if now != epoch:
             tell(f"the run was begun anew after {done} scans")
+            await image.begin()
             program = ReferenceController(image.table, image.species)
-            await image.pull(*GROUPS)
         epoch = now
 
 
-__all__ = ["RemoteImage", "control"]
+__all__ = ["RemoteImage", "control", "parts_of"]

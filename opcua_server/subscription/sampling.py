@@ -72,6 +72,7 @@ class TagItems:
         linked: bool [item], it triggers others.
         triggered: bool [item], another item triggered it: its queue is reported once.
         overflows: values that queues lost.
+        closely: some item must be sampled at each scan, however many are played at a stretch.
     """
 
     def __init__(self, board: Board) -> None:
@@ -108,6 +109,8 @@ class TagItems:
         """Work out again what follows from the items' settings."""
         self._room = int(self._queue.sum())
         self._slowest = float(self._interval.max(initial=0.0))
+        many = (self._queue > 1) | (self._deadband > 0.0)  # others are told their newest value, whatever was before
+        self.closely = bool(((self._interval <= 0.0) & (self.mode != DISABLED) & many).any())
         self._plain = bool((self._trigger == STATUS_VALUE).all() and (self.mode != DISABLED).all())
         self._silent = bool((self.mode != REPORTING).any())
         self._any_linked = bool(self.linked.any())

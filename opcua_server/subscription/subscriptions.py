@@ -125,6 +125,18 @@ class SubscriptionService:
                 due.append(subscription)
         self._cycle(due, now, _PULL if moved else 0.0)
 
+    @property
+    def closely(self) -> bool:
+        """Does anybody want to see each single scan, and not only what a piece of many ends with."""
+        return any(s.items.tags.closely for s in self._subscriptions.values())
+
+    def look(self) -> None:
+        """The board has a snapshot after one of several scans: sample for those who want to see each. Publishing waits for `step`."""
+        now = self._clock()
+        for subscription in self._subscriptions.values():
+            if subscription.items.tags.closely:
+                subscription.items.sample(now, 0.0)
+
     def wake(self) -> float:
         """Poll, publish and time out what is due by the clock alone. Returns the time until something is due again, s."""
         now = self._clock()

@@ -28,6 +28,7 @@ FENCE = re.compile(r"^```(\w+)( no-test)?[^\n]*\n(.*?)^```$", re.MULTILINE | re.
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CHECKER = doctest.OutputChecker()
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+COLD_S = 1200.0  # one command, which may have to compile all kernels on two busy cores first (2 to 4 minutes, and as much again for their neighbours)
 NAMED = ("twin.tags", "twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation", "scenarios.run")
 WITH_EXAMPLES = ("twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation", "scenarios.run")
 
@@ -98,7 +99,9 @@ def commands(text: str) -> Iterator[tuple[list[str], str]]:
 
 def run_command(words: list[str], shown: str, where: str, folder: Path) -> None:
     """A command line; it ends well unless the page shows an error."""
-    result = subprocess.run([sys.executable, "-m", "batchtwin", *words], cwd=folder, env=ENV, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        [sys.executable, "-m", "batchtwin", *words], cwd=folder, env=ENV, capture_output=True, text=True, timeout=COLD_S
+    )
     wrong = shown.startswith("error: ")
     assert result.returncode == (2 if wrong else 0), f"{where}: batchtwin {shlex.join(words)}\n{result.stderr}"
     if shown.strip():

@@ -19,18 +19,20 @@ from scenarios.run import open_run
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = os.environ | {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "LC_ALL": "", "LC_MESSAGES": "", "PYTHONUNBUFFERED": "1"}
+COLD_S = 1200.0  # a command may have to compile the kernels first, on busy cores
 TWIN = [sys.executable, "-m", "batchtwin"]
 
 
 def batchtwin(*words: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*TWIN, *words], cwd=folder, env=ENV | env, capture_output=True, text=True, timeout=300)
+    return subprocess.run([*TWIN, *words], cwd=folder, env=ENV | env, capture_output=True, text=True, timeout=COLD_S)
 
 
 @contextmanager
 def serving(folder: Path, *words: str, **env: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server on a free port; its endpoint and its process."""
     command = [*TWIN, "serve", *words, "--endpoint", "opc.tcp://127.0.0.1:0"]
-    process = subprocess.Popen(command, cwd=folder, env=ENV | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    state = {"BATCHTWIN_STATE": str(folder / "state")}
+    process = subprocess.Popen(command, cwd=folder, env=ENV | state | env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -57,6 +59,7 @@ def test_the_reference_controller_as_a_client_leaves_the_run_that_it_leaves_insi
         assert done.stdout.splitlines()[-1] == "3000 scans"
         out, err = ended(process)
     assert "no security" in err and "complete" in out
+    assert '"kind":"write"' in (tmp_path / "state" / "opcua" / "audit.jsonl").read_text().replace(" ", "")  # a ledger is kept here, too
     inside = batchtwin("run", "full-demand", "--until", "5min", "--out", "inside", "--json", folder=tmp_path)
     a, b = open_run(tmp_path / "outside"), open_run(tmp_path / "inside")
     assert a.outcome["state_hash"] == json.loads(inside.stdout)["state_hash"] and a.outcome["batches"] > 0
@@ -76,7 +79,8 @@ def test_a_suite_is_played_against_a_connected_controller(tmp_path: Path) -> Non
         finally:
             controller.kill()
             controller.wait()
-        ended(process)
+        out, _ = ended(process)
+        assert "None" not in out and "batchtwin report" not in out, "there is no run to go to"
     results = json.loads(done.stdout)
     assert [(r["case"], r["state"]) for r in results] == [("emergency-stop", "passed"), ("link-lost", "passed")]
     junit = JUnitXml.fromfile(str(tmp_path / "out.xml"))
@@ -104,6 +108,12 @@ def test_without_a_controller_a_case_has_no_verdict(tmp_path: Path) -> None:
         (("control", "--endpoint", "opc.tcp://127.0.0.1:1"), "no OPC UA server answers at opc.tcp://127.0.0.1:1"),
         (("accept", "no-such-case", "--endpoint", "opc.tcp://127.0.0.1:1"), "no case named 'no-such-case'"),
         (("accept", "link-lost", "--endpoint", "opc.tcp://127.0.0.1:1", "--user", "me"), "BATCHTWIN_PASSWORD"),
+        (("accept", "link-lost", "--timeout", "nan"), "--timeout: nan s is out of range"),
+        (("accept", "link-lost", "--timeout", "0"), "--timeout: 0 s is out of range"),
+        (("accept", "link-lost", "--seed", "-1"), "--seed"),
+        (("accept", "link-lost", "--junit", "nowhere/out.xml"), "there is no folder nowhere"),
+        (("serve", "working-day", "--insecure", "--cases", "nowhere"), "--cases: there is no folder nowhere"),
+        (("serve", "working-day", "--insecure", "--cases", "."), "--cases: . holds no case"),
         (("replay", "nothing"), "nothing is no run"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from control.line import reuse
 from control.reference import ReferenceController
 from twin.design.load import load_design
 from twin.plant import Plant
@@ -207,7 +208,47 @@ def test_it_stirs_while_slurry_is_drawn(desk: Desk) -> None:
     desk.scan(700)
     desk.put("Line1.Tank.Slurry.Level", 20)
     desk.scan()
+    assert desk["Water.Basin.Slurry.AgitatorRun"] and not desk["Water.Pump.SlurryToLine1.Run"]
+    desk.show(Slurry_AgitatorRunning=1)
+    desk.scan()
     assert desk["Water.Pump.SlurryToLine1.Run"] and desk["Water.Basin.Slurry.AgitatorRun"]
+
+
+@pytest.mark.parametrize(("running", "sludge", "drawn"), [(1, 0, True), (1, 4, True), (1, 6, False), (0, 0, False)])
+def test_slurry_that_nobody_stirs_or_that_has_settled_is_not_drawn(desk: Desk, running: float, sludge: float, drawn: bool) -> None:
+    desk.put("Line1.Tank.Slurry.Level", 20)
+    desk.show(Slurry_AgitatorRunning=1)
+    desk.scan()
+    desk.show(Slurry_AgitatorRunning=running, Slurry_Sludge=sludge)
+    desk.scan()
+    assert desk["Water.Pump.SlurryToLine1.Run"] is drawn
+
+
+def test_an_agitator_that_does_not_answer_is_told_and_is_brought_no_sludge(desk: Desk) -> None:
+    desk.put("Line1.Tank.Slurry.Level", 20)
+    desk.show(Settling1_Sludge=40)
+    desk.scan(9)
+    assert not desk["Water.Basin.Slurry.AgitatorFailure"] and desk["Water.Pump.SludgeToSlurry1.Run"]
+    desk.scan(2)
+    assert desk["Water.Basin.Slurry.AgitatorFailure"] and not desk["Water.Pump.SludgeToSlurry1.Run"]
+    assert desk["Water.Basin.Slurry.AgitatorRun"], "it shall turn as soon as it can"
+    desk.show(Slurry_AgitatorRunning=1)
+    desk.scan(0.2)
+    assert not desk["Water.Basin.Slurry.AgitatorFailure"] and desk["Water.Pump.SludgeToSlurry1.Run"]
+
+
+@pytest.mark.parametrize(("level", "under_way", "dosed"), [(50, 3, True), (30, 3, True), (20, 3, False), (20, 0, True), (0, 0, False)])
+def test_water_takes_the_place_of_slurry_that_the_tank_does_not_hold(desk: Desk, level: float, under_way: int, dosed: bool) -> None:
+    """The tank holds 12 t; a dose is 800 kg, so four of them are 27 %."""
+    memory = desk.control.memory
+    k = next(i for i, g in enumerate(memory.ingredients) if g["slurry"] >= 0)
+    line, ingredient = memory.lines.view(np.recarray)[0], memory.ingredients.view(np.recarray)[k]
+    desk.put("Line1.Tank.Slurry.Level", level)
+    line["released"], line["finished"] = 10 + under_way, 10
+    ingredient["plan_kg"][0] = 800.0
+    saved = reuse.py_func(line, ingredient, desk.plant.image.values, 0, 6000.0)
+    assert ingredient["plan_kg"][0] == (800.0 if dosed else 0.0)
+    assert saved == (0.0 if dosed else -800.0)
 
 
 @pytest.mark.parametrize(("level", "solids", "runs"), [(80, 12, True), (60, 12, False), (80, 5, False)])

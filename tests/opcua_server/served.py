@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from asyncua.ua.status_codes import get_name_and_doc
@@ -73,9 +75,9 @@ class Served:
         folder: state folder of a secure server.
     """
 
-    def __init__(self, security: Security, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(self, security: Security, folder: Path, limits: Limits | None = None, design: str | None = None) -> None:
         self.folder = folder
-        self.live = Session("full-demand", seed=1)
+        self.live = Session("full-demand", design, seed=1)
         self.server = PlantServer(self.live, ENDPOINT, security, limits=limits, runs=folder / "runs")
         self._player: asyncio.Task[None] | None = None
 
@@ -175,6 +177,16 @@ def secure_plant(folder: Path) -> Served:
     for role in ROLES:
         store.add(role, role, PASSWORD)
     return Served(secure(ENDPOINT, folder), folder)
+
+
+def tables(folder: Path) -> dict[str, pa.Table]:
+    """All tables of a run but the commands (who joined and left stands there), parts put together, texts as such."""
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "commands")
+    return {name: _plain(pa.concat_tables([pq.read_table(part) for part in sorted((folder / name).glob("*.parquet"))])) for name in names}
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    return table.cast(pa.schema([(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in table.schema]))
 
 
 class Peer:
@@ -301,6 +313,7 @@ __all__ = [
     "name_of",
     "quietly",
     "secure_plant",
+    "tables",
     "std",
     "until",
 ]

@@ -16,6 +16,7 @@ from opcua_server.access import audit as audits
 from opcua_server.access import chain
 from opcua_server.access.audit import Audit
 from opcua_server.access.chain import START, tail, verify
+from opcua_server.access.security import insecure
 from opcua_server.access.state import AccessError, printable
 
 
@@ -385,3 +386,20 @@ def test_what_is_written_after_tampering_does_not_heal_it(written, path):
     ledger.close()
     assert verify(path).fault == f"audit.jsonl:{len(lines)}"
     assert [e["kind"] for e in tail(path, 2)] == ["damaged", "start"]
+
+
+async def test_without_security_what_is_refused_leaves_a_trace_too(plant, loop, tmp_path, monkeypatch):
+    safe = insecure("opc.tcp://127.0.0.1:0", tmp_path / "opcua")
+    monkeypatch.setattr(plant.server, "security", safe)
+    async with plant.client() as peer:
+        assert await peer.write("Line1.Weigher.Cement.Gross", 1.0) == "BadNotWritable"
+        assert await peer.write("Line1.Bin.Sand1.LabMoisture", 4.0) == "Good"
+        assert await peer.call("Time.Step", -1) == "BadInvalidArgument"
+    safe.close()
+    entries = [json.loads(line) for line in (tmp_path / "opcua" / "audit.jsonl").read_text().splitlines()]
+    seen = [(e["kind"], e["name"], e["status"], e["user"]) for e in entries if e["kind"] in ("write", "call")]
+    assert seen == [
+        ("write", ["Line1.Weigher.Cement.Gross"], "BadNotWritable", "anonymous"),
+        ("write", ["Line1.Bin.Sand1.LabMoisture"], "Good", "anonymous"),
+        ("call", "Time.Step", "BadInvalidArgument", "anonymous"),
+    ]

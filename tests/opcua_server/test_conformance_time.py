@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from asyncua import ua
-from served import WAIT_S, here, name_of, until
+from served import WAIT_S, here, name_of, tables, until
 
 from opcua_server.clients.remote import control
 from scenarios.run import open_run
@@ -63,16 +61,111 @@ async def test_as_fast_as_possible_others_get_their_turn(plant, loop):
         assert scans == sorted(scans) and scans[-1] > scans[0]
 
 
-@pytest.mark.parametrize("how", [[1] * 12, [12], [5, 7]], ids=str)
-async def test_single_steps_are_a_long_one(plant, loop, how):
-    with Simulation("full-demand", seed=1, fidelity="scan", controller=None) as sim:
-        sim.advance(1.2)
-        expected = sim.plant.hash()
+LONG = 60  # scans
+
+
+@pytest.fixture(scope="module")
+def uncontrolled(tmp_path_factory):
+    """The run without a controller, in one go: its folder, the hash of its end, and the alarms that are on."""
+    folder = tmp_path_factory.mktemp("uncontrolled") / "run"
+    with Simulation("full-demand", seed=1, fidelity="scan", controller=None, until_s=LONG / 10, out=folder) as sim:
+        sim.inject("emergency-stop", "Line1.Station")
+        sim.advance(LONG / 10)
+        on = {t.name for t in sim.plant.table if t.alarm and sim.image[t.name]}
+    return folder, sim.plant.hash(), on
+
+
+@pytest.mark.parametrize("how", [[1] * LONG, [LONG], [5, LONG - 5]], ids=["single", "long", "uneven"])
+async def test_single_steps_are_a_long_one(plant, loop, how, uncontrolled, tmp_path):
+    folder, expected, on = uncontrolled
+    plant.live.reset(seed=1, out=tmp_path / "run")
+    plant.live.sim.end_tick = LONG * 10
+    plant.live.sim.inject("emergency-stop", "Line1.Station")
+    changes = []
+    plant.live.alarm_listeners.append(lambda alarm: changes.append((alarm.changed, alarm.tag.name, alarm.active)))
     async with plant.client() as peer:
         for scans in how:
             await peer.call("Time.Step", u32(scans))
-        assert await peer.read("Time.Scan") == 12
-        assert plant.hash() == expected
+        assert await peer.read("Time.Scan") == LONG
+    plant.live.alarm_listeners.pop()
+    assert plant.live.state == "ended" and plant.hash() == expected
+    assert on and {name for _, name, active in changes if active} == on
+    there, here_ = tables(folder), tables(tmp_path / "run")
+    assert here_.keys() == there.keys()
+    for name, table in there.items():
+        assert (name, here_[name].equals(table)) == (name, True)
+
+
+@pytest.mark.parametrize("how", [[1] * LONG, [LONG], [5, LONG - 5]], ids=["single", "long", "uneven"])
+async def test_what_a_client_is_told_does_not_depend_on_the_steps(plant, loop, how):
+    """Each scan shows, however many are asked for at once; else a long step would tell what its pieces of wall time end with."""
+    gross, expected = "Line1.Weigher.Sand1.Gross", []  # it trembles
+    with Simulation("full-demand", seed=1, fidelity="scan", controller=None) as sim:
+        before = sim.image[gross]
+        for scan in range(1, LONG + 1):
+            sim.advance(0.1)
+            if sim.image[gross] != before:
+                expected.append((scan, before := sim.image[gross]))
+    async with plant.client() as peer:
+        await peer.subscribe(gross, GROSS, queue=1000)
+        await peer.publish()
+        for scans in how:
+            await peer.call("Time.Step", u32(scans))
+        told = []
+        while len(told) < len(expected):
+            got = await peer.publish()
+            told += [(scan_of(plant, i), i.Value.Value.Value) for i in got.items if i.ClientHandle == 0]
+    assert len(expected) > 10 and told == expected
+
+
+def scan_of(plant, item):
+    """The scan that a notification is of."""
+    start = plant.live.sim.scenario.starts.replace(tzinfo=None)
+    return round((item.Value.SourceTimestamp.replace(tzinfo=None) - start).total_seconds() * 10)
+
+
+async def test_a_controller_may_step_and_leaves_running_time_alone(guarded, loop):
+    async with (
+        guarded.client("controller") as controller,
+        guarded.client("operator") as operator,
+        guarded.client("instructor") as instructor,
+    ):
+        assert await controller.call("Time.Step", u32(3)) == [3]
+        assert await operator.call("Time.Step", u32(1)) == await controller.call("Time.Start") == "BadUserAccessDenied"
+        await instructor.call("Time.Start")
+        assert await controller.call("Time.Step", u32(1)) == "BadInvalidState"
+        assert await controller.read("Time.State") == "running"
+
+
+async def test_a_verdict_stops_time_only_for_those_who_may(guarded, loop, tmp_path, monkeypatch):
+    judge = guarded.server.methods._by_node[here("Run.Verdict")].run.__self__
+    monkeypatch.setattr(judge, "_verdict", lambda folder, case: f"{case} in {folder.name}")
+    guarded.live.reset(seed=1, out=tmp_path / "run")
+    async with guarded.client("operator") as operator, guarded.client("instructor") as instructor:
+        assert await operator.call("Run.Verdict", "a") == ["a in run"]  # time stands
+        await instructor.call("Time.Start")
+        assert await operator.call("Run.Verdict", "a") == "BadInvalidState" and "let an instructor pause it" in await why(operator)
+        assert guarded.live.state == "running"
+        assert await instructor.call("Run.Verdict", "b") == ["b in run"] and guarded.live.state == "paused"
+
+
+@pytest.mark.parametrize(("what", "speed"), [("alarms.step", "max"), ("lockstep.turn", "lockstep")])
+async def test_a_mistake_of_ours_ends_the_run_and_nobody_waits_for_ever(plant, loop, monkeypatch, what, speed, caplog):
+    """Else the task that drives time would be gone, and the state `running` for good."""
+    owner, name = what.split(".")
+    async with plant.client() as peer:
+        handle = await join(peer) if speed == "lockstep" else 0
+        await peer.call("Time.SetSpeed", speed)
+        monkeypatch.setattr(getattr(plant.live, owner), name, lambda: 1 / 0)
+        await peer.call("Time.Start")
+        await until(lambda: plant.live.state == "failed")
+        assert "ZeroDivisionError" in await peer.read("Time.Trouble")
+        monkeypatch.undo()
+        if handle:
+            assert (await peer.call("Time.Next", u32(handle)))[2] is False
+        await peer.call("Time.Reset", "", ua.Variant(1, I32))
+        if not handle:
+            assert await peer.call("Time.Step", u32(2)) == [2]
 
 
 async def test_run_until_stops_there(plant, loop):
@@ -343,7 +436,6 @@ async def test_no_more_controllers_than_there_is_place_for(plant, loop):
 # --- the reference controller at the other end of the wire --------------------------------------------------
 
 MINUTES = 4  # three batches and the first truck
-TABLES_APART = {"commands"}  # who joined and left stands there
 
 
 @pytest.fixture(scope="module")
@@ -353,16 +445,6 @@ def inside(tmp_path_factory):
     with Simulation("full-demand", seed=1, fidelity="scan", until_s=MINUTES * 60, out=folder) as sim:
         sim.advance(MINUTES * 60)
         return folder, sim.plant.hash()
-
-
-def tables(folder):
-    """All tables of a run, their parts put together, texts as such."""
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name not in TABLES_APART)
-    return {name: plain(pa.concat_tables([pq.read_table(part) for part in sorted((folder / name).glob("*.parquet"))])) for name in names}
-
-
-def plain(table):
-    return table.cast(pa.schema([(f.name, f.type.value_type if pa.types.is_dictionary(f.type) else f.type) for f in table.schema]))
 
 
 async def test_a_scan_is_played_before_the_controller_is_told_however_busy_the_machine(plant, loop, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,10 @@ import pytest
 from asyncua import ua
 from served import here, item, name_of, std
 
+from opcua_server.address import words
 from opcua_server.address.nodes import NS
+from twin.design.load import load_design, packaged
+from twin.plant import Plant
 
 A, V = ua.AttributeIds, ua.VariantType
 GROSS, MOISTURE, DOOR, MODE = "Line1.Weigher.Cement.Gross", "Line1.Bin.Sand1.LabMoisture", "Line1.Mixer.Door", "Line1.Station.Mode"
@@ -81,7 +85,8 @@ async def test_analog_tags_have_range_and_unit(plant, loop):
     async with plant.client() as peer:
         paths = [here(f"{t.name}/{which}") for t in tags for which in ("EURange", "EngineeringUnits")]
         values = await attributes(peer, paths, A.Value)
-        assert [(r.Low, r.High) for r in values[::2]] == [(t.low, t.high) for t in tags]
+        assert [x for r in values[::2] for x in (r.Low, r.High)] == pytest.approx([x for t in tags for x in (t.low, t.high)], rel=1e-12)
+        assert max(len(repr(x)) for r in values[::2] for x in (r.Low, r.High)) <= 13  # not 1980.0000000000002
         assert {(t.unit or "-", u.DisplayName.Text) for t, u in zip(tags, values[1::2], strict=True)} >= {
             ("kg", "kg"),
             ("%", "%"),
@@ -202,8 +207,31 @@ async def test_texts_come_in_the_language_of_the_session(plant, loop, locales, t
         description = await peer.read(GROSS, A.Description)
         assert (description.Text, description.Locale) == (text, "zh" if text == "显示毛重" else "en")
         (rows,) = await references(peer, here("Plant"), kind="HierarchicalReferences")
-        assert ("时间" if text == "显示毛重" else "Time") in {r.DisplayName.Text for r in rows}
+        zh = text == "显示毛重"
+        assert ("时间" if zh else "Time") in {r.DisplayName.Text for r in rows}
+        assert (await peer.read("Line1.Weigher.Cement", A.DisplayName)).Text == ("水泥" if zh else "Cement")
+        states = await peer.read(f"{MODE}/EnumStrings")
+        assert [(s.Text, s.Locale) for s in states][0] == (("手动", "zh") if zh else ("manual", "en"))
+        assert (await peer.read(f"{START}/TrueState")).Text == ("是" if zh else "on")
+        assert (await peer.read(f"{START}/FalseState")).Text == ("否" if zh else "off")
+        unit = await peer.read(f"{GROSS}/EngineeringUnits")
+        assert (unit.DisplayName.Text, unit.DisplayName.Locale, unit.Description.Text) == (
+            "kg",
+            description.Locale,
+            "千克" if zh else "kilogram",
+        )
+        (argument,) = await peer.read("Time.Step.InputArguments")
+        assert argument.Description.Text == ("扫描次数" if zh else "number of scans")
         assert (await peer.read(GROSS, A.BrowseName)).Name == "Gross"  # names are not translated
+
+
+@pytest.mark.parametrize("design", sorted(packaged("twin.design.catalogue")))
+def test_every_word_that_a_plant_shows_has_a_chinese_one(design):
+    table = Plant(load_design(design)).table
+    assert {s for t in table for s in t.states} <= words.STATES.keys()
+    untranslated = {e.short: words.machine(e.short).zh for e in table.equipment if re.search("[A-Za-z]", words.machine(e.short).zh)}
+    assert not untranslated
+    assert words.machine("Sand1") == ("Sand1", "砂1") and words.machine("XyzSand") == ("XyzSand", "XyzSand")
 
 
 async def test_the_list_of_tags_is_complete(plant, loop):

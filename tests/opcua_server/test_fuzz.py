@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from scenarios.run import open_run
 from scenarios.session import Session
 
 SEED = int(os.environ.get("BATCHTWIN_FUZZ_SEED", "20261"))
+START_S, PLAY_S = 900.0, 240.0  # wall time of the soak: until its server is up, and from then on
 TIME = ("Call Start", "Call Pause", "Call Step", "Call SetSpeed", "Call lockstep", "Call RunUntil", "Call Reset", "Call StartRecording")
 
 
@@ -206,5 +209,16 @@ def test_the_same_seed_gives_the_same_inputs():
 def test_the_soak_in_small():
     """A few minutes of the day that `make soak` plays: a server process, company that comes and vanishes, lock-step, fuzz."""
     command = [sys.executable, "tools/soak.py", "--hours", "0.1", "--fuzz", "400", "--scans", "40", "--seed", str(SEED)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[2], check=False)
-    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["nothing lost, memory level, no error"]), done.stdout + done.stderr
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=Path(__file__).parents[2], start_new_session=True
+    ) as soak:
+        guard = threading.Timer(START_S, os.killpg, (soak.pid, signal.SIGKILL))  # it may have to compile all kernels first
+        guard.start()
+        said = [soak.stdout.readline() for _ in range(2)]
+        guard.cancel()
+        assert said[1].startswith("serving at"), f"no server within {START_S:g} s: {said}"
+        guard = threading.Timer(PLAY_S, os.killpg, (soak.pid, signal.SIGKILL))
+        guard.start()
+        said += soak.stdout.readlines()
+        guard.cancel()
+    assert (soak.returncode, said[-1:]) == (0, ["nothing lost, memory level, no error\n"]), "".join(said)

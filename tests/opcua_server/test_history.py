@@ -82,8 +82,12 @@ async def test_the_library_s_client_reads_what_the_run_has(plant, loop, tmp_path
         assert [v.Value.Value for v in await node.read_raw_history(None, at(60), numvalues=3, return_bounds=False)] == [19, 18, 17]
         assert [v.Value.Value for v in await node.read_raw_history(at(0), None, numvalues=3, return_bounds=False)] == [0, 1, 2]
         bounded = await node.read_raw_history(at(0.5), at(2.5))
-        assert [name_of(v.StatusCode) for v in bounded] == ["BadBoundNotFound", "Good", "Good", "Good"]
-        assert bounded[0].SourceTimestamp.replace(tzinfo=None) == at(0.5) and bounded[3].SourceTimestamp.replace(tzinfo=None) == at(3)
+        assert [name_of(v.StatusCode) for v in bounded] == ["Good"] * 4  # the first one is what stood there at the start
+        assert bounded[0].SourceTimestamp.replace(tzinfo=None) == at(0) and bounded[3].SourceTimestamp.replace(tzinfo=None) == at(3)
+        (start, *_) = await node.read_raw_history(at(0), at(2.5))
+        assert (name_of(start.StatusCode), start.Value.Value, start.SourceTimestamp.replace(tzinfo=None)) == ("Good", 0.0, at(0))
+        (before, *_) = await node.read_raw_history(at(-1), at(2.5))
+        assert name_of(before.StatusCode) == "BadBoundNotFound"
         assert await node.read_raw_history(at(100), at(200), return_bounds=False) == []
         assert [v.Value.Value for v in await node.read_raw_history(at(5), at(5), return_bounds=False)] == [4]
         assert [v.Value.Value for v in await node.read_raw_history(at(5), at(5))] == [4, 5]
@@ -342,11 +346,11 @@ async def test_times_far_away(plant, loop, tmp_path, time):
 async def test_values_at_times(plant, loop, tmp_path):
     await recorded(plant, tmp_path)
     async with plant.client() as peer:
-        details = ua.ReadAtTimeDetails([at(s) for s in (7, 7.5, 3, 0.5, 20, 21)], True)
+        details = ua.ReadAtTimeDetails([at(s) for s in (7, 7.5, 3, 0.5, 20, 21, -1)], True)
         got, point = await one(peer, details)
-        assert got == [6, 6, 2, "BadNoData", 19, "BadNoData"] and point is None
+        assert got == [6, 6, 2, 0, 19, "BadNoData", "BadNoData"] and point is None
         (result,) = await ask(peer, details, DOOR)
-        assert [v.StatusCode.value & 0xFFFF for v in result.HistoryData.DataValues] == [0, 0x402, 0, 0, 0, 0]
+        assert [v.StatusCode.value & 0xFFFF for v in result.HistoryData.DataValues] == [0, 0x402, 0, 0x402, 0, 0, 0]
         many = ua.ReadAtTimeDetails([at(1)] * (plant.server.limits.history_values + 1), True)
         assert await one(peer, many) == "BadTooManyOperations"
 

@@ -47,7 +47,9 @@ def test_killed_in_the_middle_the_run_is_cut_and_clients_find_the_next_server(lo
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "batchtwin", "serve", "working-day", "--controller", "reference", "--speed", "1000", "--insecure", "--endpoint",
                "opc.tcp://127.0.0.1:0", "--out", str(folder)]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"LANG": "C"})
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"LANG": "C", "BATCHTWIN_STATE": str(tmp_path / "state")}
+    )
     try:
         url = process.stdout.readline().split()[0]
         client = loop.run_until_complete(connected(url))

@@ -177,6 +177,35 @@ class SparesSlurry(Spoiled):
         values[[slurry, water]] = true
 
 
+class DumpsSlurry(Spoiled):
+    """Gets rid of slurry: flushes its basin over the weir with the pump that brings clear water."""
+
+    def after(self, io: np.ndarray, now: int) -> None:
+        io[self.table.index("Water.Pump.ClearToSlurry.Run")] = 1.0
+
+
+class IgnoresAgitator(Spoiled):
+    """Takes it that the slurry is always stirred."""
+
+    def scan(self, values: np.ndarray, now: int) -> None:
+        at = [self.table.index(f"Water.Basin.Slurry.{name}") for name in ("AgitatorRunning", "Sludge")]
+        true = values[at].copy()
+        values[at] = 1.0, 0.0
+        self.program.scan(values, now)
+        values[at] = true
+
+
+class GivesUpTheAgitator(Spoiled):
+    """Never starts the agitator again once it has failed."""
+
+    failed = False
+
+    def after(self, io: np.ndarray, now: int) -> None:
+        self.failed |= bool(io[self.table.index("Water.Basin.Slurry.AgitatorFailure")])
+        if self.failed:
+            io[self.table.index("Water.Basin.Slurry.AgitatorRun")] = 0.0
+
+
 class Silent(Spoiled):
     """Raises no alarm."""
 

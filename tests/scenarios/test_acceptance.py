@@ -47,10 +47,14 @@ FAILS: dict[type, dict[str, set[str]]] = {
         "belt-trip": {"batches-composed"}, "interlocks": set(),
     },
     bad.SparesSlurry: {"zero-discharge": {"discharge", "weighings-within"}, "tolerances": set(), "storm": set()},
+    bad.DumpsSlurry: {"zero-discharge": {"discharge"}, "tolerances": set(), "storm": set()},
+    bad.IgnoresAgitator: {"agitator-stopped": {"alarm", "unstirred-stays", "settled-stays"}, "zero-discharge": set()},
+    bad.GivesUpTheAgitator: {"agitator-stopped": {"stirred-again"}, "zero-discharge": set()},
     bad.WritesRubbish: {"tolerances": {"clean-writes"}, "arching": set()},
     bad.Silent: {
         "over-tolerance": {"alarm", "goes-on", "deviations-declared", "loads-delivered"}, "scale-broken": {"alarm"}, "scale-frozen": {"alarm"},
-        "arching": {"alarm"}, "stuck-discharge": {"alarm"}, "link-lost": {"alarm"}, "emergency-stop": {"alarm"}, "tolerances": set(),
+        "arching": {"alarm"}, "stuck-discharge": {"alarm"}, "link-lost": {"alarm"}, "emergency-stop": {"alarm"},
+        "agitator-stopped": {"alarm"}, "tolerances": set(),
     },
     bad.DumpsWithoutTruck: {"interlocks": {"truck-below", "lost", "loads-delivered"}, "tolerances": set(), "link-lost": set()},
     bad.OpensOntoTheLastBatch: {"interlocks": {"lost", "loads-delivered"}, "tolerances": set(), "emergency-stop": set()},
@@ -188,7 +192,8 @@ class Afar:
             values[self.mine] = arrived
 
 
-@pytest.mark.parametrize("case", ["interlocks", "link-lost", "emergency-stop", "mixer-trip", "scale-broken", "belt-trip", "tolerances"])
+@pytest.mark.parametrize("case", ["interlocks", "link-lost", "emergency-stop", "mixer-trip", "scale-broken", "belt-trip", "tolerances",
+                                  "agitator-stopped"])  # fmt: skip
 def test_a_good_program_half_a_second_away_passes(play: Callable[..., CaseResult], case: str) -> None:
     result = play(case, partial(Afar, scans=5))
     assert failed(result) == set(), [c.en for c in result.failures()]

@@ -12,6 +12,7 @@ from scenarios.acceptance.case import case_names, load_case
 from scenarios.acceptance.judge import play_case
 from twin.design.load import load_design
 from twin.errors import BadInput, BatchtwinError
+from twin.plant import Plant
 
 # --- files ----------------------------------------------------------------------------------------------
 
@@ -89,3 +90,9 @@ def test_cases_are_told_in_both_languages_and_named_as_their_files() -> None:
         assert case.name == name
         for text in (case.title, case.answer):
             assert text.en and re.search("[一-鿿]", text.zh)
+
+
+def test_every_case_is_played_on_the_plant_that_is_served() -> None:
+    """A served plant is reset to figures of its own kind only: its tags must stay as they are, or no case could be played over the wire."""
+    served = Plant(load_design("hzs180")).table.tags
+    assert [name for name in case_names() if Plant(load_case(name).design).table.tags != served] == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from twin.design.load import load_design
+from twin.design.site import SitePlan
+
 # One cubic metre of an ordinary concrete.
 CONCRETE = {"cement": 280.0, "fly_ash": 55.0, "slag": 60.0, "sand": 760.0, "stone": 1050.0, "water": 170.0, "admixture": 9.2, "fines": 0.0}
 
@@ -25,3 +28,9 @@ def busy(rig):
     rig.play(4)
     assert rig["Mixer.Running"] and rig["Belt.Running"] and rig["Feeder.Sand1.Open"] and rig["Feeder.Cement1.Open"]
     assert not rig["Hopper.Waiting.GateClosed"] and not rig["Mixer.DoorClosed"] and not rig["Weigher.Water.GateClosed"]
+
+
+def design_with(name, **site):
+    """A packaged design with other entries in its site plan."""
+    design = load_design(name)
+    return design.model_copy(update={"site": SitePlan.model_validate(design.site.model_dump() | site)})

@@ -428,3 +428,28 @@ def test_a_collector_that_cannot_be_is_a_mistake(change, said):
     found = list(mistakes(wrong))
     assert [problem for _, problem, _ in found] == [said]
     assert found[0][0][:3] == ("lines", "Line1", "collectors")
+
+
+def test_a_hole_lies_in_parallel_and_lowers_the_pressure_drop(rig):
+    sound = Bench(rig)
+    sound.step(1.0, m3_s=0.4)
+    whole = float(sound.c["dp_kpa"])
+    sound.c["blown_bag"] = 0.3
+    sound.step(1.0, m3_s=0.4)
+    assert sound.c["dp_kpa"] == pytest.approx(0.7 * whole)
+    sound.c["blown_bag"] = 1.0
+    sound.step(1.0, m3_s=0.4)
+    assert 0 < sound.c["dp_kpa"] < 0.05 * whole
+
+
+def test_the_exhaust_is_judged_by_the_mean_of_an_hours_air(rig):
+    bench = Bench(rig, filter_pass=0.001)
+    kg_m3 = 0.019  # 19 mg/m³ behind the bags
+    for _ in range(20):
+        bench.step(60.0, kg=kg_m3 * 24.0, m3_s=0.4)
+    rig.play(0.1)
+    assert rig[f"{VENT}.OutletHour"] == pytest.approx(19.0, rel=1e-3) and not rig[f"{VENT}.StackHigh"]
+    for _ in range(20):
+        bench.step(60.0, kg=1.5 * kg_m3 * 24.0, m3_s=0.4)
+    dust_collector.sense(bench.c, rig.state)
+    assert 20 < rig[f"{VENT}.OutletHour"] < 28.5 and rig[f"{VENT}.StackHigh"]

@@ -45,12 +45,15 @@ def test_a_clean_road_gives_off_nothing_and_a_dirty_one_by_its_power_law():
 
 
 def test_wind_below_the_threshold_erodes_nothing():
-    assert emission.erosion_g_m2(TSP, 1.02 / 0.053, 1.02) == pytest.approx(0, abs=1e-9)
-    assert emission.erosion_g_m2(TSP, 30.0, 1.02) == pytest.approx(58 * 0.57**2 + 25 * 0.57, rel=1e-6)
+    """A conical pile of AP-42 Table 13.2.5-3: u* = 0.10 × 0.9 × wind at its most exposed 12 %."""
+    assert emission.erosion_g_m2(1.02 / 0.09, 1.02) == pytest.approx(0, abs=1e-9)
+    assert emission.erosion_g_m2(13.0, 1.02) == pytest.approx(0.12 * (58 * 0.15**2 + 25 * 0.15), rel=1e-6)
+    assert emission.erosion_g_m2(20.0, 1.02) == pytest.approx(
+        0.12 * (58 * 0.78**2 + 25 * 0.78) + 0.48 * (58 * 0.18**2 + 25 * 0.18), rel=1e-6
+    )
 
 
-def test_a_hood_lets_less_through_than_no_hood():
-    """Equation 11.12-1 with Table 11.12-4 at 10 mph and 6 % of moisture, against the uncontrolled factor."""
-    hooded = emission.central_mixer_controlled_kg_kg(TSP, TEN_MPH, 6.0)
-    assert hooded / LB_PER_TON == pytest.approx(0.19 * 0.0032 * 10**0.95 / 6**0.9 + 0.001)
-    assert hooded < 0.1 * emission.central_mixer_kg_kg(TSP)
+def test_silo_dust_is_of_one_fineness():
+    """PM2.5 is 15 % of PM for cement and for supplement."""
+    for supplement in (False, True):
+        assert emission.silo_kg_kg(emission.PM25, supplement) / emission.silo_kg_kg(TSP, supplement) == pytest.approx(0.15, abs=0.001)

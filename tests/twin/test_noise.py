@@ -49,6 +49,8 @@ def test_the_alternative_ground_method():
     free = POWER - (20 * np.log10(distance) + 11) - n.absorption_db_m(20.0, 0.7) * distance
     level = n.a_weighted_db(free) - n.ground_a_weighted_db(distance, plan, 1.0, 4.0, 2.5)
     assert level == pytest.approx(39.30, abs=0.05)
+    layout = n.Layout(a_weighted_ground=True)
+    assert n.a_weighted_db(n.octave_levels_db(POWER, SOURCE, RECEPTOR, layout, 20.0, 0.7)) == pytest.approx(39.30, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from twin.kernels.mixing import DENSITY
 from twin.kernels.random import normal
 from twin.kernels.water import GRAIN_M, hindered, settling_m_s, solids_kg, solids_share, volume_m3
 from twin.ledger import ADMIXTURE, FINES, N_SPECIES, WATER, book, move, total_kg
-from twin.tags import Equipment, actuator, parameter, sensor, setpoint
+from twin.tags import Equipment, actuator, parameter, sensor, setpoint, status
 
 # --- what it is ---------------------------------------------------------------------------------------
 
@@ -61,9 +61,11 @@ STIRRED = (
     sensor("AgitatorRunning", "agitator turns", "搅拌器运转"),
     sensor("AgitatorStalled", "agitator stalled in settled sludge", "搅拌器被沉泥卡死", alarm=True, severity=700),
     setpoint("AgitatorReset", "jet the sludge loose and reset the agitator", "冲散沉泥并复位搅拌器"),
+    status("AgitatorFailure", "agitator does not answer its command", "搅拌器未响应", alarm=True, severity=600),
 )
 TAGS = PLAIN + STIRRED
-LEVEL, SLUDGE, HIGH, OVERFLOWING, CAPACITY, SOLIDS, AGITATOR_RUN, AGITATOR_RUNNING, AGITATOR_STALLED, AGITATOR_RESET = range(len(TAGS))
+LEVEL, SLUDGE, HIGH, OVERFLOWING, CAPACITY, SOLIDS = range(len(PLAIN) + 1)
+AGITATOR_RUN, AGITATOR_RUNNING, AGITATOR_STALLED, AGITATOR_RESET, AGITATOR_FAILURE = range(len(PLAIN) + 1, len(TAGS))
 
 # --- how it can fail ----------------------------------------------------------------------------------
 

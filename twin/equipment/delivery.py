@@ -15,6 +15,7 @@ import simpy
 from twin.clock import TICKS_PER_S
 from twin.engine import Engine
 from twin.equipment.separator import Separator
+from twin.equipment.truck_wash import Gate
 from twin.ledger import SAND, SPECIES, STONE, WATER, book, move, total_kg
 
 
@@ -45,6 +46,7 @@ class Purchasing:
     Attributes:
         lots: one dict a delivery, also the stock of the first day, until the recorder takes them.
         delivered: lots so far.
+        gate: where its trucks come in and go out; mixer trucks use the same.
     """
 
     CHECK_S = 900.0
@@ -52,6 +54,7 @@ class Purchasing:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.gate = Gate(engine, engine.plant.design)
         self.lots: list[dict[str, Any]] = []
         self.delivered = 0
         self.stores = list(self._stores())
@@ -121,6 +124,7 @@ class Purchasing:
         while total_kg(plant.state.ledger, store.holder) + kg > 0.98 * store.capacity_kg:
             yield engine.wait(900)
         moisture = self._moisture(material, rng)
+        dirt_kg = self.gate.comes()
         if store.kind == "silo":
             record = plant.record(store.name)
             while record["connected"] > 0.5:
@@ -138,6 +142,7 @@ class Purchasing:
             if moisture > 0:
                 book(plant.state.ledger, store.link, WATER, kg - dry)
         store.on_order_kg -= kg
+        yield from self.gate.goes(dirt_kg)
 
     def _win_back(self, cfg: Separator) -> Generator[simpy.Event, Any, None]:
         """SimPy process: a loader takes sand and stone from the separator's heaps to their yard boxes, or to be carted away."""

@@ -68,7 +68,7 @@ class Motor:
     Attributes:
         name: of its machine, and a part of it.
         rated_kw: electric power; 0 for a diesel.
-        kind: what makes the noise: mixer, belt, screw, pump, fan, compressor, loader, truck.
+        kind: what makes the noise: mixer, belt, screw, pump, fan, compressor, loader, truck, tanker.
     """
 
     name: str

@@ -42,7 +42,7 @@ class Silo(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("filter", "i8"), ("to_filter", "i8"), ("source", "i8"), ("supplement", "i8"), ("species", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("filter", "i8"), ("to_filter", "i8"), ("source", "i8"), ("blower", "i8"), ("supplement", "i8"), ("species", "i8"),
         ("capacity_kg", "f8"), ("fill_kg_s", "f8"), ("air_m3_s", "f8"), ("surge_factor", "f8"), ("surge_s", "f8"),
         ("relief_kpa", "f8"), ("noise", "f8"), ("aeration_s", "f8"),
         ("aerated", "f8"), ("connected", "f8"), ("surging_s", "f8"), ("pressure_kpa", "f8"), ("relief_open", "f8"), ("pinch", "f8"),
@@ -104,7 +104,7 @@ def build(site: Site, line: int, name: str, cfg: Silo, species: str) -> Equipmen
         spill=site.ledger.link(holder, site.ledger.holder("ground")), dust=site.ledger.link(holder, site.ledger.holder("air")),
         species=SPECIES.index(species), capacity_kg=cfg.capacity_t * 1000, fill_kg_s=cfg.fill_kg_s, air_m3_s=cfg.fill_air_m3_s,
         surge_factor=cfg.surge_factor, surge_s=cfg.surge_s, filter=number, to_filter=site.ledger.link(holder, site.ledger.holder(vent)),
-        source=site.source(name), supplement=int(species != "cement"), relief_kpa=cfg.relief_kpa, noise=cfg.level_noise,
+        source=site.source(name), blower=site.motor(f"{name.split('.')[0]}.Tanker", 0.0, "tanker"), supplement=int(species != "cement"), relief_kpa=cfg.relief_kpa, noise=cfg.level_noise,
         aeration_s=cfg.aeration_s, pinch=1.0,
     )  # fmt: skip
     return machine
@@ -137,6 +137,8 @@ def step(s: Any, p: Any, permit: float, dt_s: float) -> None:
             s.surging_s -= dt_s
         else:
             s.connected = 0.0
+    if air > 0.0:  # the blower stands on the tanker and is a diesel
+        p.motors[s.blower, 0] += dt_s
     breathe(s, p, air, kg, dt_s)
     excess = total_kg(p.ledger, s.holder) - s.capacity_kg
     if excess > 0.0:

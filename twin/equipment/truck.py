@@ -55,7 +55,7 @@ class Fleet(Part):
 
 STATES = (
     "parked", "driving to load", "queueing", "loading", "weighing out", "unloading excess", "washing", "driving out", "waiting", "pouring",
-    "driving back", "weighing in", "washing out", "resting", "charging", "off duty",
+    "driving back", "weighing in", "washing out", "resting", "recharging", "off duty",
 )  # fmt: skip
 (PARKED, TO_LOAD, QUEUEING, LOADING, WEIGHING_OUT, UNLOADING, WASHING, DRIVING_OUT, WAITING, POURING,
  DRIVING_BACK, WEIGHING_IN, WASHING_OUT, RESTING, CHARGING, OFF_DUTY) = range(len(STATES))  # fmt: skip

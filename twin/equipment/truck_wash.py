@@ -34,6 +34,8 @@ class TruckWash(Part):
 
 
 NAME = "Water.TruckWash"
+DRIVING = "Site.Road.Trucks"  # the motor that stands for trucks on the move
+SITE_M_S = 15.0 / 3.6  # the usual limit on a site (engineering choice)
 
 # --- what state it has --------------------------------------------------------------------------------
 
@@ -81,7 +83,9 @@ def build(site: Site, cfg: TruckWash, source: str, drains_to: str) -> Equipment:
 
 
 class Gate:
-    """What happens to a truck's wheels: they bring dirt from the site, lose some of it on the yard, are washed and leave.
+    """What happens to a truck's wheels, be it a mixer truck or a delivery: they bring dirt, lose some of it on the yard, are washed and leave.
+
+    Each passage is half of the way on the site: it is heard, and raises dust from the road.
 
     Attributes:
         dirt_kg: brought by each truck from a site; rain makes it more.
@@ -99,12 +103,19 @@ class Gate:
             self._run, self._motor = int(self.record["tag"]) + RUN, int(self.record["motor"])
             self._source, self._fresh, self._reused, self._drain = (int(self.record[k]) for k in ("source", "fresh", "reused", "drain"))
         self._free = 0  # tick at which the bay is free again
+        self._way_m, self._driving = 0.5 * design.site.dust.road_m, [m.name for m in plant.motors].index(DRIVING)
         self._come, self._go = plant.link("site", "Trucks.Dirt"), plant.link("Trucks.Dirt", "site")
         self._drop = plant.link("Trucks.Dirt", f"Water.Surface.{yard}") if yard else -1
         self._rinse = plant.link("Trucks.Dirt", NAME) if self.record is not None else -1
 
+    def _drives(self) -> None:
+        state = self.engine.plant.state
+        state.site["driven_m"] += self._way_m
+        state.motors[self._driving, 0] += self._way_m / SITE_M_S
+
     def comes(self) -> float:
         """A truck comes in. Returns the dirt that still sticks to it, kg."""
+        self._drives()
         ledger = self.engine.plant.state.ledger
         kg = self.dirt_kg * (self.WET if float(self.engine.plant.state.site["rain_mm_h"][0]) > 0.1 else 1.0)
         book(ledger, self._come, FINES, kg)
@@ -116,6 +127,7 @@ class Gate:
     def goes(self, dirt_kg: float) -> Generator[simpy.Event, Any, None]:
         """SimPy process: a truck leaves, through the wash if that is in service."""
         plant, w = self.engine.plant, self.record
+        self._drives()
         if w is not None and self.cfg is not None and plant.state.io[self._run] > 0.5:
             env = self.engine.env
             begins = max(int(env.now), self._free)  # one after the other, all for the same time

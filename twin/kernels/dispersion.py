@@ -103,11 +103,62 @@ def matrix(points: Any, owner: Any, receptors: Any, wind_from_deg: float, wind_m
             out[r, owner[k]] += points[k, 5] * plume_s_m3(y, receptors[r, 2], points[k, 2], u, sy, sz)
 
 
+@njit
+def decay(z: float) -> float:
+    """e^-z for 0 ≤ z ≤ `FAR` within 2e-11: a Taylor series of the 512th part, squared nine times. Without a branch or a call, so
+    that the processor works on several at once.
+    """
+    r = z * (-1.0 / 512.0)
+    p = 1.0 + r * (1.0 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))))))
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    p = p * p
+    return p * p
+
+
+@njit
+def row_of(
+    px: float, py: float, h: float, sy0: float, sz0: float, ex: float, ey: float, c: int, urban: bool, strength: float, at: Any, row: Any
+) -> None:
+    """Add what one point gives to all receptors: `plume_s_m3` with both denominators multiplied out, so that one division and one root do.
+
+    Args:
+        px, py, h: the point; sy0, sz0: squares of its initial spreads, m².
+        ex, ey: where the wind blows to.
+        strength: rate over 2π and wind, kg/m.
+        at: float64 [3, receptor]; row: float64 [receptor], added to, kg/m³.
+    """
+    cy, q = (URBAN_Y[c], URBAN_Q) if urban else (RURAL_Y[c], RURAL_Q)
+    a, b, e = (URBAN_Z[c, 0], URBAN_Z[c, 1], URBAN_Z[c, 2]) if urban else (RURAL_Z[c, 0], RURAL_Z[c, 1], RURAL_Z[c, 2])
+    # sigma_z² = (a·x)²·(1 + b·x)^2e has a numerator or a denominator of the first or second degree.
+    up, down, more = (b if e > 0.0 else 0.0), (b if e < 0.0 else 0.0), (b if e < -0.5 else 0.0)
+    cy2, a2 = cy * cy, a * a
+    for r in range(row.shape[0]):
+        dx, dy, z = at[0, r] - px, at[1, r] - py, at[2, r]
+        along, y = dx * ex + dy * ey, dy * ex - dx * ey
+        x = along if along > NEAR_M else NEAR_M
+        below_y, below_z = 1.0 + q * x, (1.0 + down * x) * (1.0 + more * x)
+        over_y, over_z = cy2 * x * x + sy0 * below_y, a2 * x * x * (1.0 + up * x) + sz0 * below_z
+        inverse = 1.0 / (over_y * over_z)
+        half = 0.5 * inverse * below_z * over_y  # 1/(2·sigma_z²)
+        near = 0.5 * y * y * inverse * below_y * over_z + (z - h) * (z - h) * half
+        mirror = 4.0 * z * h * half  # the way over the ground is longer by so much in the exponent
+        vertical = decay(near if near < FAR else FAR) * (1.0 + decay(mirror if mirror < FAR else FAR))
+        kept = strength if along >= NEAR_M else 0.0
+        kept = kept if near <= FAR else 0.0
+        row[r] += kept * vertical * np.sqrt(below_y * below_z * inverse)
+
+
 @njit_parallel
 def series(
     points: Any, owner: Any, receptors: Any, wind_from_deg: Any, wind_m_s: Any, stability: Any, urban: bool, rate: Any, out: Any
 ) -> None:
-    """Concentrations of many minutes at once; the same figures as `matrix` times the rates, minute by minute.
+    """Concentrations of many minutes at once; the figures of `matrix` times the rates, minute by minute, within 1e-10.
 
     Args:
         points, owner, receptors: as in `matrix`.
@@ -115,35 +166,17 @@ def series(
         rate: float64 [minute, source], kg/s.
         out: float64 [minute, receptor], filled in, kg/m³.
     """
-    n, m = points.shape[0], receptors.shape[0]
+    at = receptors.T.copy()
     for t in prange(out.shape[0]):
         towards = np.radians(wind_from_deg[t] + 180.0)
         ex, ey = np.sin(towards), np.cos(towards)
-        c = stability[t]
-        cy, q = (URBAN_Y[c], URBAN_Q) if urban else (RURAL_Y[c], RURAL_Q)
-        a, b, e = (URBAN_Z[c, 0], URBAN_Z[c, 1], URBAN_Z[c, 2]) if urban else (RURAL_Z[c, 0], RURAL_Z[c, 1], RURAL_Z[c, 2])
-        for r in range(m):
-            out[t, r] = 0.0
-        for k in range(n):
+        row = out[t]
+        for r in range(row.shape[0]):
+            row[r] = 0.0
+        for k in range(points.shape[0]):
             strength = rate[t, owner[k]] * points[k, 5]
             if strength <= 0.0:
                 continue
-            h, sy0, sz0 = points[k, 2], points[k, 3] * points[k, 3], points[k, 4] * points[k, 4]
-            strength /= 2.0 * np.pi * wind_at_m_s(wind_m_s[t], h, c, urban)
-            for r in range(m):
-                dx, dy = receptors[r, 0] - points[k, 0], receptors[r, 1] - points[k, 1]
-                x = dx * ex + dy * ey
-                if x < NEAR_M:
-                    continue
-                y = dy * ex - dx * ey
-                sy = cy * x
-                sy2 = sy * sy / (1.0 + q * x) + sy0
-                across = y * y / (2.0 * sy2)
-                if across > FAR:
-                    continue
-                sz = _spread(a, b, e, x)
-                sz2 = sz * sz + sz0
-                half = 0.5 / sz2
-                below, above = receptors[r, 2] - h, receptors[r, 2] + h
-                vertical = np.exp(-across - below * below * half) + np.exp(-across - above * above * half)
-                out[t, r] += strength * vertical / np.sqrt(sy2 * sz2)
+            h = points[k, 2]
+            strength /= 2.0 * np.pi * wind_at_m_s(wind_m_s[t], h, stability[t], urban)
+            row_of(points[k, 0], points[k, 1], h, points[k, 3] ** 2, points[k, 4] ** 2, ex, ey, stability[t], urban, strength, at, row)

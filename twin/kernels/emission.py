@@ -14,17 +14,20 @@ TSP, PM10, PM25 = range(3)
 # AP-42 13.2.4 (11/06): particle size multipliers (recalled; the form of the equation was found).
 DROP_K = np.array([0.74, 0.35, 0.053])
 # AP-42 11.12 (6/06) Table 11.12-2, lb/ton of cement and supplement (recalled). PM2.5 of silos as 15 % of PM (engineering choice).
+# The equations of Table 11.12-4 for a hooded mixer are left out: hood and collector are machines of their own here.
 CENTRAL_MIX = np.array([0.572, 0.156, 0.0309])
 CEMENT_SILO = np.array([0.73, 0.47, 0.11])
-SUPPLEMENT_SILO = np.array([3.14, 1.10, 0.33])
+SUPPLEMENT_SILO = np.array([3.14, 1.10, 0.47])
 WEIGH_HOPPER = np.array([0.0048, 0.0028, 0.0004])
-# AP-42 11.12 Table 11.12-4: k, a, b, c of equation 11.12-1 for central mix loading with a hood (recalled).
-CENTRAL_CONTROLLED = np.array([[0.19, 0.95, 0.9, 0.001], [0.13, 0.45, 0.9, 0.001], [0.03, 0.45, 0.9, 0.0002]])
 # AP-42 13.2.1 (1/11): g per vehicle-km (found).
 ROAD_K = np.array([3.23, 0.62, 0.15])
 # AP-42 13.2.5: multipliers of the erosion potential (recalled).
 EROSION_K = np.array([1.0, 0.5, 0.075])
-ROUGH_PILE = 0.053  # friction velocity over the wind at 10 m for a flat pile (recalled)
+# AP-42 13.2.5 Table 13.2.5-3, conical pile: wind at the surface over the wind that comes, and the share of the pile's
+# surface where it is so (recalled). Flat ground would have u* = 0.053·u10, which no wind of the region lifts over a threshold.
+PILE_WIND = np.array([0.2, 0.6, 0.9])
+PILE_SHARE = np.array([0.40, 0.48, 0.12])
+FRICTION = 0.10  # friction velocity over the wind at a pile's surface, equation 7 of 13.2.5 (recalled)
 LB_PER_TON = 0.0005  # kg/kg
 MPH = 0.44704  # m/s
 
@@ -46,13 +49,6 @@ def drop_kg_kg(size: int, wind_m_s: float, moisture_pct: float) -> float:
 def central_mixer_kg_kg(size: int) -> float:
     """Cement and supplement loaded into a central mixer without control, AP-42 11.12 Table 11.12-2."""
     return CENTRAL_MIX[size] * LB_PER_TON
-
-
-@njit
-def central_mixer_controlled_kg_kg(size: int, wind_m_s: float, moisture_pct: float) -> float:
-    """The same under a hood: AP-42 equation 11.12-1, k·0.0032·U^a/M^b + c lb/ton, U in mph and M in %."""
-    k, a, b, c = CENTRAL_CONTROLLED[size, 0], CENTRAL_CONTROLLED[size, 1], CENTRAL_CONTROLLED[size, 2], CENTRAL_CONTROLLED[size, 3]
-    return (k * 0.0032 * (wind_m_s / MPH) ** a / moisture_pct**b + c) * LB_PER_TON
 
 
 @njit
@@ -81,12 +77,16 @@ def paved_road_g_km(size: int, silt_g_m2: float, weight_t: float) -> float:
 
 
 @njit
-def erosion_g_m2(size: int, fastest_wind_m_s: float, threshold_m_s: float) -> float:
-    """What a disturbed pile loses to the fastest wind: AP-42 13.2.5 equation 3, k·(58·(u* - ut)² + 25·(u* - ut)).
+def erosion_g_m2(fastest_wind_m_s: float, threshold_m_s: float) -> float:
+    """What a disturbed pile can lose to the fastest wind, TSP over its whole surface: AP-42 13.2.5 equation 3, 58·(u* - ut)² + 25·(u* - ut), by parts of the pile.
 
     Args:
-        fastest_wind_m_s: at 10 m.
+        fastest_wind_m_s: fastest mile at 10 m.
         threshold_m_s: threshold friction velocity of the material.
     """
-    over = ROUGH_PILE * fastest_wind_m_s - threshold_m_s
-    return EROSION_K[size] * (58.0 * over * over + 25.0 * over) if over > 0.0 else 0.0
+    sum_g_m2 = 0.0
+    for k in range(PILE_WIND.shape[0]):
+        over = FRICTION * PILE_WIND[k] * fastest_wind_m_s - threshold_m_s
+        if over > 0.0:
+            sum_g_m2 += PILE_SHARE[k] * (58.0 * over * over + 25.0 * over)
+    return sum_g_m2

@@ -55,12 +55,14 @@ class Layout:
 
     Attributes:
         g: ground factor where no region says otherwise.
+        a_weighted_ground: ground by 7.3.2 (A-weighted levels over porous ground) in place of 7.3.1.
     """
 
     walls: Sequence[Wall] = ()
     blocks: Sequence[Block] = ()
     regions: Sequence[Region] = ()
     g: float = 0.0
+    a_weighted_ground: bool = False
 
 
 # --- air and ground -----------------------------------------------------------------------------------
@@ -258,8 +260,7 @@ def octave_levels_db(power_db: Octaves, source: Sequence[float], receptor: Seque
     plan = max(math.dist(a, b), 1e-6)
     hs, hr = source[2], receptor[2]
     distance = max(math.hypot(plan, hr - hs), NEAR_M)
-    near, far = 30 * hs, plan - 30 * hr
-    ground = ground_db(plan, hs, hr, _g_along(layout, a, b, 0, near), _g_along(layout, a, b, near, far), _g_along(layout, a, b, far, plan))
+    ground = _ground(layout, a, b, plan, distance, hs, hr)
     free = power_db - (20 * math.log10(distance) + 11) - absorption_db_m(air_c, humidity, pressure_hpa) * distance - ground
     obstacles = _obstacles(layout, a, b)
     if not obstacles:
@@ -269,6 +270,15 @@ def octave_levels_db(power_db: Octaves, source: Sequence[float], receptor: Seque
     for beside in _around(obstacles, a, b, plan, hs, hr):
         energy += 10 ** (0.1 * (free - beside))
     return np.minimum(10 * np.log10(energy), free)  # three ways round a wall are no louder than none
+
+
+def _ground(layout: Layout, a: Point, b: Point, plan_m: float, distance_m: float, source_m: float, receptor_m: float) -> Octaves:
+    """Ground by the layout's method; by 7.3.2 over flat ground, where the mean height is that of the line of sight, the same in all bands."""
+    if layout.a_weighted_ground:
+        return np.full(8, ground_a_weighted_db(distance_m, plan_m, source_m, receptor_m, 0.5 * (source_m + receptor_m)))
+    near, far = 30 * source_m, plan_m - 30 * receptor_m
+    ends = _g_along(layout, a, b, 0, near), _g_along(layout, a, b, near, far), _g_along(layout, a, b, far, plan_m)
+    return ground_db(plan_m, source_m, receptor_m, *ends)
 
 
 def a_weighted_db(octaves_db: Octaves) -> float:

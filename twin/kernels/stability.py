@@ -11,21 +11,22 @@ from twin.jit import njit
 
 A, B, C, D, E, F = range(6)
 
-# Turner's method (EPA-454/R-99-005 Table 6-6; recalled): class by wind speed (rows) and net radiation index 4…-2 (columns).
+# Turner's method, EPA-454/R-99-005 Table 6-4 (found at webmet.com/met_monitoring/641.html, F and G taken together): class by
+# wind speed (rows 0–1, 2–3, 4–5, 6, 7, 8–9, 10, 11, 12 and more knots) and net radiation index 4…-2 (columns).
 TURNER = np.array(
     [
         [A, A, B, C, D, F, F],
         [A, B, B, C, D, F, F],
         [A, B, C, D, D, E, F],
         [B, B, C, D, D, E, F],
+        [B, B, C, D, D, D, E],
         [B, C, C, D, D, D, E],
-        [B, C, D, D, D, D, E],
         [C, C, D, D, D, D, E],
         [C, C, D, D, D, D, D],
         [C, D, D, D, D, D, D],
     ]
 )
-WIND_KNOTS = np.array([1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 9.0, 11.0])  # upper ends of the rows
+WIND_KNOTS = np.array([1.0, 3.0, 5.0, 6.0, 7.0, 9.0, 10.0, 11.0])  # upper ends of the rows, for whole knots
 # Irwin's exponents of the wind profile by class (found).
 RURAL = np.array([0.07, 0.07, 0.10, 0.15, 0.35, 0.55])
 URBAN = np.array([0.15, 0.15, 0.20, 0.25, 0.40, 0.60])
@@ -34,12 +35,16 @@ CALM_M_S = 0.5  # a plume has no meaning below
 
 @njit
 def pasquill(sun_deg: float, cloud: float, wind_m_s: float) -> int:
-    """Pasquill class by Turner's method.
+    """Pasquill class by Turner's method, EPA-454/R-99-005 Tables 6-4 to 6-6.
+
+    Nobody reports ceilings here: an overcast sky is taken to hang below 7,000 ft (index 0 by day and night), broken
+    cloud between 7,000 and 16,000 ft (one class of insolation less). Night is when the sun is down; the table's hour after
+    sunrise and before sunset counts as day with slight insolation.
 
     Args:
         sun_deg: elevation of the sun; 0 or below is night.
-        cloud: 0–1. Its ceiling is taken as below 16,000 ft, above 7,000 ft.
-        wind_m_s: at 10 m.
+        cloud: 0–1.
+        wind_m_s: at 10 m; the table counts whole knots, so it is rounded to them.
     """
     overcast = cloud > 0.95
     if sun_deg > 0.0:
@@ -52,7 +57,7 @@ def pasquill(sun_deg: float, cloud: float, wind_m_s: float) -> int:
     else:
         index = 0 if overcast else -1 if cloud > 0.4 else -2
     row = 0
-    knots = wind_m_s / 0.514444
+    knots = np.floor(wind_m_s / 0.514444 + 0.5)
     while row < WIND_KNOTS.shape[0] and knots > WIND_KNOTS[row]:
         row += 1
     return int(TURNER[row, 4 - index])
