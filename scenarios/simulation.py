@@ -156,7 +156,9 @@ class Simulation:
         self.engine.env.process(weather.play(self.engine, sky))
         self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
-        self.fleet = Fleet(self.engine, self._log.poured, self._log.wet, self.scenario.midnight_s, self.purchasing.gate, self.scenario.starts.weekday())
+        self.fleet = Fleet(
+            self.engine, self._log.poured, self._log.wet, self.scenario.midnight_s, self.purchasing.gate, self.scenario.starts.weekday()
+        )
         if self.fidelity == "batch" and self._dispatch:
             self.fleet.consult = partial(self._dispatch.scan, self.plant.state.io)
         self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)

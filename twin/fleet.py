@@ -22,8 +22,8 @@ from twin.equipment import truck as t
 from twin.equipment import weighbridge
 from twin.equipment.truck_wash import Gate
 from twin.equipment.washout import Washout
-from twin.kernels.mixing import MM_PER_KG_WATER, blend_temperature_c, slump_mm
-from twin.ledger import WATER, book, move, total_kg
+from twin.kernels.mixing import blend_temperature_c, slump_mm
+from twin.ledger import move, total_kg
 from twin.loading import Bay, Load
 from twin.orders import CRUMB_M3, Job, OrderBook
 from twin.returns import Returns
@@ -52,7 +52,9 @@ class Fleet:
         consult: asks the dispatcher of a run in `batch` fidelity to look at the image; returns the tick at which it wants to look again.
     """
 
-    def __init__(self, engine: Engine, poured: NDArray[np.int64], wet: NDArray[np.int64], starts_s: float, gate: Gate, weekday: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, poured: NDArray[np.int64], wet: NDArray[np.int64], starts_s: float, gate: Gate, weekday: int = 0
+    ) -> None:
         """Args:
         poured: [line], batches that each mixer has let go; a ticket names the batches of its load by it.
         wet: [line, ring], tick at which water met cement, by number of the batch.
@@ -83,8 +85,6 @@ class Fleet:
         self._dirt: dict[int, float] = {}  # on its wheels, kg
         self._duty: dict[int, tuple[int, float]] = {}  # day, and hours at work on it
         self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
-        self._road = [plant.link(f"Truck{k + 1}", "road") for k in range(self.fleet.trucks)]
-        self._water = [plant.link("mains", f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
         self._desk = plant.table.index(f"{desk.NAME}.Order")
         self._homes = [plant.map.plant(line) for line in plant.design.lines]
@@ -336,7 +336,7 @@ class Fleet:
     def _drive(self, k: int, to: int, state: int, ticket: dict[str, Any] | None = None) -> Generator[simpy.Event, Any, None]:
         """One way over the map."""
         self._state(k, state)
-        km, minutes = yield from self.driver.drive(k, to, self._rng[k + 1], ticket)
+        km = yield from self.driver.drive(k, to, self._rng[k + 1], ticket)
         truck = self.trucks[k]
         loaded = bool(truck["load_m3"] > 0.0)
         per_km = self.fleet.battery_kwh_km[loaded] if truck["battery"] else self.fleet.diesel_l_km[loaded]
@@ -345,14 +345,6 @@ class Fleet:
         if ticket is not None:
             ticket["km_out" if state == t.DRIVING_OUT else "km_back"] += km
             ticket["energy_used"] = (ticket["energy_used"] or 0.0) + km * per_km
-        ledger = self.engine.plant.state.ledger
-        if loaded and truck["leak"] > 0.0:
-            move(ledger, self._road[k], truck["leak"] * minutes)
-        if loaded and truck["watered"] > 0.0:
-            kg = float(truck["watered"])
-            book(ledger, self._water[k], WATER, kg)
-            truck["slump_mm"] = min(truck["slump_mm"] + MM_PER_KG_WATER * kg / truck["load_m3"], 260.0)
-            self._violation(k, ticket, "water added", kg, 0.0, "told to the site")
 
     def _pour(self, load: Load, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, float]:
         """Wait for the turn, be tested if late, pour. Returns what stays in the drum, m³."""

@@ -11,7 +11,9 @@ import simpy
 from twin.clock import TICKS_PER_S, ticks
 from twin.engine import Engine
 from twin.equipment.truck import POINTS
+from twin.kernels.mixing import MM_PER_KG_WATER
 from twin.kernels.track import position
+from twin.ledger import WATER, book, move
 
 DAY_S = 86400.0
 WET_PACE, WET_MM_H = 0.9, 2.0  # in rain everybody drives slower (engineering choice)
@@ -34,6 +36,8 @@ class Driver:
         self.tracks = plant.state.tracks
         self.trucks = [plant.record(f"Truck{k + 1}") for k in range(plant.design.fleet.trucks)]
         self.at = [0] * len(self.trucks)
+        self._road = [plant.link(f"Truck{k + 1}", "road") for k in range(len(self.trucks))]
+        self._water = [plant.link("mains", f"Truck{k + 1}") for k in range(len(self.trucks))]
         self._starts_s, self._weekday, self._violation = starts_s, weekday, violation
         self._driving: dict[int, simpy.Process] = {}
         self._site = plant.state.site[0]
@@ -54,10 +58,8 @@ class Driver:
         self.tracks[k, 0, 1:3] = self.map.xy_km[place]
         self.trucks[k]["points"] = 1
 
-    def drive(
-        self, k: int, to: int, rng: np.random.Generator, ticket: dict[str, Any] | None
-    ) -> Generator[simpy.Event, Any, tuple[float, float]]:
-        """SimPy process: drive to a place; yields until the truck is there. Returns km and minutes on the way."""
+    def drive(self, k: int, to: int, rng: np.random.Generator, ticket: dict[str, Any] | None) -> Generator[simpy.Event, Any, float]:
+        """SimPy process: drive to a place; yields until the truck is there. Returns km."""
         env, truck, came = self.engine.env, self.trucks[k], int(self.engine.env.now)
         start, self.at[k] = self.at[k], to
         astray = truck["astray"] > 0.5
@@ -87,7 +89,20 @@ class Driver:
         truck["odometer_km"] += route.km
         truck["wheel_s"] += 60.0 * minutes
         truck["astray_now"] = 0.0
-        return route.km, minutes
+        if truck["load_m3"] > 0.0:
+            self._lose(k, minutes, ticket)
+        return float(route.km)
+
+    def _lose(self, k: int, minutes: float, ticket: dict[str, Any] | None) -> None:
+        """What drips onto the road, and water that a driver adds."""
+        truck, ledger = self.trucks[k], self.engine.plant.state.ledger
+        if truck["leak"] > 0.0:
+            move(ledger, self._road[k], truck["leak"] * minutes)
+        if truck["watered"] > 0.0:
+            kg = float(truck["watered"])
+            book(ledger, self._water[k], WATER, kg)
+            truck["slump_mm"] = min(truck["slump_mm"] + MM_PER_KG_WATER * kg / truck["load_m3"], 260.0)
+            self._violation(k, ticket, "water added", kg, 0.0, "told to the site")
 
     def _until(self, k: int, arrives: int) -> Generator[simpy.Event, Any, None]:
         """Wait for the arrival; a truck that breaks down stands until it is repaired."""

@@ -10,8 +10,10 @@ from machines import busy, charge, dosed
 
 from twin.engine import Engine
 from twin.equipment.truck_wash import Gate
+from twin.equipment.weighbridge import weigh_kg
 from twin.ledger import FINES
 from twin.plant import faults
+from twin.travel import Driver
 
 # --- the fault catalogue ------------------------------------------------------------------------------
 
@@ -53,6 +55,23 @@ def overfilling(rig):
     rig.put("Silo.Cement1", cement=299_900 - rig.kg("Silo.Cement1"))
     rig["Silo.Cement1.FillOpen"] = 0
     tank_filling(rig, kg=2000, seconds=60)
+
+
+def driving(rig):
+    """A loaded truck drives to the far corner of the map."""
+    rig.put("Truck1", **charge(3))
+    engine = Engine(rig.plant, 1, lambda *_: None)
+    driver = Driver(engine, 9 * 3600.0, 0, lambda *_: None)
+    rig.record("Truck1")["load_m3"] = 6.0
+    driver.stand(0, rig.plant.map.plant(rig.line))
+    engine.env.process(driver.drive(0, len(rig.plant.map.places) - 1, engine.rng(1), None))
+    engine.env.run()
+    rig.took_s = engine.env.now / 100
+
+
+def weighing_out(rig):
+    weigh_kg(rig.record("Gate.Weighbridge"), 28_000.0, 1, 1)
+    rig.play(2)
 
 
 def blinded_surge(rig):
@@ -208,6 +227,14 @@ EXPECTED = {
     ("stuck-door", "mixer"): Case("Mixer", play(4, Mixer__Door=100, put={"Mixer": charge(3)}), shows("Mixer.DoorPosition"),
                                   lambda h, f: h == pytest.approx(100) and f == 0),
     ("temperature-probe-dead", "mixer"): Case("Mixer", hot, shows("Mixer.Temperature"), lambda h, f: h == pytest.approx(50) and f == pytest.approx(20)),
+    ("gps-outage", "truck"): Case("Truck1", play(2), shows("Truck1.GpsLost"), off_to_on),
+    ("video-outage", "truck"): Case("Truck1", play(2), shows("Truck1.VideoLost"), off_to_on),
+    ("breakdown", "truck"): Case("Truck1", play(2), shows("Truck1.BrokenDown"), off_to_on),
+    ("leaking-chute", "truck"): Case("Truck1", driving, holds_kg("road"), lambda h, f: h == 0 and f > 50),
+    ("water-added", "truck"): Case("Truck1", driving, holds_kg("Truck1"), near(60, 1e-6)),
+    ("speeding-driver", "truck"): Case("Truck1", driving, lambda rig: rig.took_s, lambda h, f: f == pytest.approx(h / 1.4, rel=0.02)),
+    ("off-route", "truck"): Case("Truck1", driving, lambda rig: rig.took_s, lambda h, f: f > 1.05 * h),
+    ("weighbridge-drift", "weighbridge"): Case("Gate.Weighbridge", weighing_out, shows("Gate.Weighbridge.Mass"), near(0.02 * 28_000, 21)),
     ("truck-light-lost", "bay"): Case("Bay", parked, shows("Bay.TruckPresent"), on_to_off),
 }  # fmt: skip
 
