@@ -150,10 +150,10 @@ def quoted(page: str) -> set[str]:
 
 
 def test_every_field_of_a_scenario_is_told() -> None:
-    from scenarios import schema
+    from scenarios import orders, schema
 
     told = quoted("docs/scenario.md")
-    for kind in (schema.Scenario, schema.Order, schema.Demand, schema.Rain, schema.Weather, schema.FaultPlan, schema.Delivery):
+    for kind in (schema.Scenario, orders.Order, orders.Change, orders.Demand, schema.Rain, schema.Weather, schema.FaultPlan, schema.Delivery):
         assert set(kind.model_fields) <= told, kind.__name__
 
 
@@ -165,7 +165,7 @@ def test_every_column_of_a_run_is_told(tmp_path: Path) -> None:
     run, told = open_run(tmp_path / "run"), quoted("docs/run.md")
     assert (
         set(run.tables)
-        == {"batches", "boundary", "deliveries", "emissions", "energy", "events", "ledger", "lots", "tags", "weather", "weighings"}
+        == {"batches", "boundary", "cubes", "deliveries", "emissions", "energy", "events", "gate", "ledger", "lots", "pours", "returned", "samples", "tags", "violations", "weather", "weighings"}
         <= told
     )
     for table in set(run.tables) - {"tags"}:
@@ -249,7 +249,8 @@ def figure_table() -> str:
             for field, info in kind.model_fields.items():
                 extra = info.json_schema_extra
                 if isinstance(extra, dict) and "unit" in extra:
-                    default = "must be given" if info.is_required() else f"{info.default:g}"
+                    values = info.default if isinstance(info.default, tuple) else (info.default,)
+                    default = "must be given" if info.is_required() else ", ".join(f"{v:g}" for v in values)
                     unsure = " «unverified»" if extra["confidence"] == "recalled" else ""
                     rows.append([kind.__name__, f"`{field}`", str(extra["unit"]), default, f"{extra['source']}{unsure}"])
             for info in kind.model_fields.values():
