@@ -28,9 +28,13 @@ def place_surroundings(site: Site, design: Design, trucks: list[str]) -> None:
     """Weather station, basins, pumps, surfaces, separator, press and wash, and what trucks may do with water."""
     loop = design.water
     weather_station.build(site, "Site.Weather")
-    for key in sorted(loop.basins, key=lambda k: -falls(design, k)):  # as the water runs, so that none is over its weir after a step
-        b = loop.basins[key]
+    for key, b in loop.basins.items():
         basin.build(site, basin_name(key), b, basin_name(b.overflows_to))
+    keys = list(loop.basins)
+    for k, key in enumerate(
+        sorted(keys, key=lambda key: -falls(design, key))
+    ):  # as the water runs, so that none is over its weir after a step
+        site.records["basin"][k]["turn"] = keys.index(key)
     for key, pump in loop.pumps.items():
         source = loop.basins[pump.source.removesuffix(".Sludge")]
         dead = 0.0 if pump.source.endswith(".Sludge") else DEAD_SHARE * source.volume_m3

@@ -406,7 +406,7 @@ def water(p: Any, dt_s: float) -> None:
     for k in range(p.presses.shape[0]):
         filter_press.step(p.presses[k], p, dt_s)
     for k in range(p.basins.shape[0]):
-        basin.step(p.basins[k], p, dt_s)
+        basin.step(p.basins[p.basins[k].turn], p, dt_s)
 
 
 @njit

@@ -365,7 +365,9 @@ def _values(body: bytes, count: int) -> list[float | None]:
         mask = body[at]
         at += 1
         value = None
-        if mask & 1:
+        if mask & 1 and body[at] == 0:  # no value, of a sensor that has none
+            at += 1
+        elif mask & 1:
             kind = VALUES[body[at]]
             (value,) = struct.unpack_from(kind, body, at + 1)
             at += 1 + struct.calcsize(kind)

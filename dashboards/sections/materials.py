@@ -19,7 +19,7 @@ LEVELS = (
     ("bin", re.compile(r"\.Bin\..*\.Level$"), Text("Aggregate bins", "骨料仓")),
     ("tank", re.compile(r"\.Tank\..*\.Level$"), Text("Tanks", "液体罐")),
 )
-INTO = ("suppliers", "mains", "rain")
+INTO = ("suppliers", "mains", "rain", "hydration")  # binder that is washed out leaves its species and comes in as fines
 LOST = ("air", "ground", "soil", "discharge", "tip", "hydration")
 
 

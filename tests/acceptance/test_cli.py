@@ -421,7 +421,7 @@ def test_a_full_disk_is_one_line_and_what_was_written_reads_as_cut(tmp_path: Pat
     done(tmp_path, "run", "full-demand", "--until", "1s", "--quiet")  # compiled kernels are kept elsewhere and may be large
 
     def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
     result = cli(tmp_path, "run", "full-demand", "--until", "40min", "--out", "mine", preexec_fn=little_room)
     assert result.returncode == 2 and result.stdout == ""

@@ -103,6 +103,7 @@ def test_before_a_storm_draining_begins_earlier(desk: Desk) -> None:
 
 def test_before_a_storm_basins_are_levelled_and_tanks_filled(desk: Desk) -> None:
     desk.show(Rain_Level=90, Clear_Level=50)
+    desk.show(Slurry_AgitatorRunning=1)
     desk.put("Line1.Tank.Water.Level", 91.9)
     desk.put("Line1.Tank.Slurry.Level", 91.0)
     desk.scan()
@@ -244,9 +245,9 @@ def test_water_takes_the_place_of_slurry_that_the_tank_does_not_hold(desk: Desk,
     k = next(i for i, g in enumerate(memory.ingredients) if g["slurry"] >= 0)
     line, ingredient = memory.lines.view(np.recarray)[0], memory.ingredients.view(np.recarray)[k]
     desk.put("Line1.Tank.Slurry.Level", level)
-    line["released"], line["finished"] = 10 + under_way, 10
+    line["released"], line["finished"], line["most_slurry"], line["batch_m3"] = 10 + under_way, 10, 800 / 3, 3.0
     ingredient["plan_kg"][0] = 800.0
-    saved = reuse.py_func(line, ingredient, desk.plant.image.values, 0, 6000.0)
+    saved = reuse.py_func(line, ingredient, desk.plant.image.values, 0, 6000.0, 0.0)
     assert ingredient["plan_kg"][0] == (800.0 if dosed else 0.0)
     assert saved == (0.0 if dosed else -800.0)
 

@@ -9,7 +9,7 @@ import pytest
 
 from dashboards.facts import Facts, quoted
 from dashboards.report import write_report
-from dashboards.sections import air, alarms, exceedances, water
+from dashboards.sections import air, alarms, exceedances, materials, water
 from scenarios.run import open_run
 from scenarios.simulation import Simulation
 from twin.design.load import load_design
@@ -37,6 +37,11 @@ def test_the_water_chapter_says_what_left_as_the_ledger_does(run: Any) -> None:
         assert total == pytest.approx(left, abs=0.05)
     else:
         assert table.kind == "note"
+
+
+def test_every_species_closes_also_where_binder_was_washed_out(run: Any) -> None:
+    for row in materials.closure(Facts(run)).rows:
+        assert float(getattr(row[-1], "value", row[-1])) < 1e-9, row[0].en
 
 
 def test_the_share_that_was_kept_is_of_all_solids_and_loses_none(run: Any) -> None:

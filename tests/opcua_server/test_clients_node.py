@@ -64,7 +64,7 @@ def check(seen, plant, *, instructor):
     assert seen["unknown"] == "BadNodeIdUnknown"
     assert seen["sensors"] == len([t for t in plant.live.sim.plant.table if t.direction == "sensor"])
     tag = plant.live.sim.plant.table["Line1.Weigher.Cement.Gross"]
-    assert seen["range"] == [tag.low, tag.high]
+    assert seen["range"] == pytest.approx([tag.low, tag.high], rel=1e-11)
     assert seen["product"] == "batchtwin"
     output = "Good" if instructor else "BadUserAccessDenied"
     assert seen["written"] == {

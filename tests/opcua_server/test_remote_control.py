@@ -25,7 +25,7 @@ async def reset_to(url: str, case: str) -> dict[str, Any]:
         k = image.table.index(CAPACITY)
         before = image.table.values[k]
         await twin.call("Time.Reset", ua.Variant(case, ua.VariantType.String), ua.Variant(-1, ua.VariantType.Int32))
-        await image.renew()
+        await image.begin()
         return {"before": before, "after": image.table.values[k], "joined late": (await remote.RemoteImage.of(twin)).table.values[k]}
 
 

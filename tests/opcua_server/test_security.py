@@ -275,7 +275,7 @@ WRITES = {  # who may write what; nobody writes what the plant shows
 STEERS = {"instructor", "admin"}
 CALLS = {  # method: arguments, who may call it
     "Time.Start": ((), STEERS), "Time.Pause": ((), STEERS), "Time.SetSpeed": (("10",), STEERS), "Time.RunUntil": ((0.0,), STEERS), "Time.Reset": (("", 1), STEERS),
-    "Time.Step": ((1,), STEERS), "Time.Join": (("me", 1), {"controller", *STEERS}), "Faults.Inject": (("trip", "Line1.Mixer", float("nan"), 0.0, 0.0), STEERS),
+    "Time.Step": ((1,), {"controller", *STEERS}), "Time.Join": (("me", 1), {"controller", *STEERS}), "Faults.Inject": (("trip", "Line1.Mixer", float("nan"), 0.0, 0.0), STEERS),
     "Faults.Clear": (("trip", "Line1.Mixer"), STEERS), "Run.PlaceOrder": (("C30", 6.0, "yard"), {"operator", "controller", *STEERS}),
     "Run.StartRecording": (("../x",), STEERS), "Run.AcknowledgeAlarm": (("Line1.Mixer.Tripped", ""), {"operator", *STEERS}),
     "Run.Verdict": (("",), {"operator", "controller", *STEERS}), "Run.LoadRecipe": (("{}",), {"operator", "controller", *STEERS}),

@@ -37,7 +37,7 @@ class Basin(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("key", "i8"), ("holder", "i8"), ("sludge", "i8"), ("settle", "i8"), ("stir", "i8"), ("over", "i8"), ("rain", "i8"), ("vapour", "i8"),
+        ("tag", "i8"), ("turn", "i8"), ("key", "i8"), ("holder", "i8"), ("sludge", "i8"), ("settle", "i8"), ("stir", "i8"), ("over", "i8"), ("rain", "i8"), ("vapour", "i8"),
         ("motor", "i8"), ("agitated", "i8"), ("covered", "i8"), ("capacity_m3", "f8"), ("area_m2", "f8"), ("agitator_kw", "f8"),
         ("level_m3", "f8"), ("bed_m3", "f8"), ("turning", "f8"), ("still_s", "f8"), ("stalled", "f8"), ("over_kg_s", "f8"),
         ("trip", "f8"), ("level_offset", "f8"), ("solids_offset", "f8"), ("leak", "f8"), ("seep", "i8"), ("lost", "i8"),
