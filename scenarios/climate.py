@@ -250,7 +250,8 @@ def sun(starts: datetime, step_s: float, count: int, latitude: float, longitude:
         cloud: float64 [count], 0–1.
     """
     since_j2000_s = (starts - timedelta(hours=UTC_OFFSET_H) - datetime(2000, 1, 1, 12)).total_seconds()
-    elevation = sun_elevation_deg((since_j2000_s + np.arange(count) * step_s) / 86400.0, latitude, longitude)
+    days: Hourly = np.asarray((since_j2000_s + np.arange(count) * step_s) / 86400.0, np.float64)
+    elevation = sun_elevation_deg(days, latitude, longitude)
     up = np.maximum(np.sin(np.radians(elevation)), 1e-6)
     clear = np.where(elevation > 0, 1098.0 * up * np.exp(-0.057 / up), 0.0)
     return elevation, clear * (1 - 0.75 * cloud**3.4)
