@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pvlib
 import pytest
 
 from scenarios import climate
@@ -134,3 +136,12 @@ def test_a_climate_that_is_not_there_is_answered_with_the_nearest() -> None:
         Simulation(scenario(climate="wuhn"))
     with pytest.raises(BatchtwinError, match="both given"):
         Simulation(scenario(climate="wuhan", file="x.epw"))
+
+
+def test_the_sun_stands_where_pvlib_has_it() -> None:
+    """Against the almanac that pvlib carries, through a year, in three places."""
+    times = pd.date_range("2026-01-01", "2027-01-01", freq="97min", tz="UTC")
+    days = (times - pd.Timestamp("2000-01-01 12:00", tz="UTC")).total_seconds().to_numpy() / 86400
+    for latitude, longitude in ((30.6, 114.1), (-33.9, 18.4), (64.1, -21.9)):
+        theirs = pvlib.solarposition.get_solarposition(times, latitude, longitude, method="ephemeris")["elevation"].to_numpy()
+        assert np.abs(climate.sun_elevation_deg(days, latitude, longitude) - theirs).max() < 0.02
