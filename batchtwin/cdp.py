@@ -20,6 +20,7 @@ from batchtwin.play import LARGEST_SEED
 from control.dispatch import Outcome, Problem, solve
 from scenarios import cdp
 from scenarios.cdp import Instance, Known, Result, Summary, Violation, Visit
+from scenarios.execution import Execution, execute
 from twin.errors import BatchtwinError
 
 PROCESSES = 2
@@ -137,8 +138,19 @@ def line(solved: Solved) -> str:
     return f"{r.instance}: {r.delivered} of {r.demand}{against}, {state}"
 
 
-def tell(solved: list[Solved], outcome: Summary) -> None:
-    """Print the table and the means."""
+def play(folder: Path, solved: list[Solved], seed: int, echo: Callable[[str], None]) -> list[Execution]:
+    """Play the feasible schedules through the plant."""
+    instances = {instance.name: instance for instance in cdp.read_folder(folder)}
+    played = []
+    for s in solved:
+        if not s.violations:
+            played.append(execute(instances[s.result.instance], s.schedule, seed))
+            echo(f"{s.result.instance}: played")
+    return played
+
+
+def tell(solved: list[Solved], outcome: Summary, played: list[Execution]) -> None:
+    """Print the tables and the means."""
     show.table([_rounded(s.result) for s in solved])
     percent = [f"{p:.3f} %" if p is not None else "unknown" for p in (outcome.mean_gap_percent, outcome.mean_shortfall_percent)]
     show.facts(
@@ -148,6 +160,11 @@ def tell(solved: list[Solved], outcome: Summary) -> None:
             ("mean gap", f"{percent[0]} (better ones counted as equal: {percent[1]})"),
         ]
     )
+    if played:
+        show.table([{k: round(v, 1) if isinstance(v, float) else v for k, v in e._asdict().items()} for e in played])
+        planned = max(sum(e.planned_m3 for e in played), 1e-9)
+        as_planned, anew = (100 * sum(getattr(e, f"{how}_in_time_m3") for e in played) / planned for how in ("played", "replanned"))
+        show.facts([("in time, of what was planned", f"played as planned {as_planned:.1f} %, planned anew on events {anew:.1f} %")])
 
 
 def _rounded(result: Result) -> dict[str, Any]:
@@ -155,10 +172,10 @@ def _rounded(result: Result) -> dict[str, Any]:
     return result._asdict() | {"gap_percent": None if gap is None else round(gap, 2), "seconds": round(result.seconds, 1)}
 
 
-def as_json(solved: list[Solved], outcome: Summary) -> dict[str, Any]:
-    """Results, means and what is infeasible, without the schedules."""
+def as_json(solved: list[Solved], outcome: Summary, played: list[Execution]) -> dict[str, Any]:
+    """Results, means, what is infeasible, and what was played, without the schedules."""
     rows = [s.result._asdict() | {"broken": [v._asdict() for v in s.violations]} for s in solved]
-    return outcome._asdict() | {"results": rows}
+    return outcome._asdict() | {"results": rows} | ({"played": [e._asdict() for e in played]} if played else {})
 
 
 def write(path: Path, solved: list[Solved]) -> None:

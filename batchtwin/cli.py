@@ -55,6 +55,16 @@ class Inside(StrEnum):
     reference = "reference"
 
 
+class Rule(StrEnum):
+    """By what trucks are sent."""
+
+    nearest = "nearest"
+    deadline = "deadline"
+    jit = "jit"
+    plan = "plan"
+    none = "none"
+
+
 class Format(StrEnum):
     """How a list is written."""
 
@@ -290,6 +300,7 @@ def serve(
     ] = True,
     paused: Annotated[bool, typer.Option("--paused", help="Time stands still until a client calls Time.Start or Time.Step.")] = False,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long lock-step waits for a controller.")] = 10.0,
+    dispatch: Annotated[Rule | None, typer.Option(help="Who sends the trucks: a rule of ours, or none for a dispatcher outside.")] = None,
     cases: Annotated[Path | None, typer.Option(help="Folder with acceptance cases of your own.")] = None,
     lang: Lang = None,
 ) -> None:
@@ -297,8 +308,9 @@ def serve(
     from batchtwin import serving, show
 
     outcome = serving.serve(
-        scenario, design, endpoint, speed, controller.value, insecure, seed, out, record, until, operator, paused, timeout, cases, language
-    )
+        scenario, design, endpoint, speed, controller.value, insecure, seed, out, record, until, operator, paused, timeout, cases, language,
+        dispatch.value if dispatch else None,
+    )  # fmt: skip
     show.summary(outcome, language)
 
 
@@ -307,8 +319,11 @@ def control(
     endpoint: Endpoint = "opc.tcp://127.0.0.1:4840",
     parts: Annotated[
         list[str] | None,
-        typer.Option("--line", metavar="PART", help="Control this part only: Line1, Line2, Water, Air; may be given several times."),
+        typer.Option(
+            "--line", metavar="PART", help="Control this part only: Line1, Line2, Water, Air, Dispatch; may be given several times."
+        ),
     ] = None,
+    rule: Annotated[Rule, typer.Option(help="By which trucks are sent, with --line Dispatch.")] = Rule.jit,
     user: UserName = "",
     server_certificate: ServerCertificate = None,
     once: Annotated[bool, typer.Option("--once", help="End with the run; else wait for the next one.")] = False,
@@ -317,7 +332,7 @@ def control(
     """Run the reference controller on a plant that 'batchtwin serve' serves, until Ctrl-C."""
     from batchtwin import serving
 
-    print(f"{serving.control(endpoint, parts or [], user, server_certificate, once)} scans")
+    print(f"{serving.control(endpoint, parts or [], user, server_certificate, once, rule.value)} scans")
 
 
 @app.command(epilog=EXIT_CODES)
@@ -431,17 +446,24 @@ def cdp(
     seed: Annotated[int, typer.Option(help="Of the search.")] = 0,
     only: Annotated[str, typer.Option(metavar="GLOB", help="Instances by name, such as 'A_*'.")] = "*",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the schedules as JSON.")] = None,
+    play: Annotated[
+        bool, typer.Option("--play", help="Play each schedule through a plant with traffic, as planned and re-planned.")
+    ] = False,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
     """Solve public Concrete Delivery Problem instances, check every schedule, and compare with the best known."""
     from batchtwin import cdp as command
 
-    solved, outcome = command.run(folder, seconds, seed, only, out, lambda line: print(line, file=sys.stderr, flush=True))
+    def echo(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    solved, outcome = command.run(folder, seconds, seed, only, out, echo)
+    played = command.play(folder, solved, seed, echo) if play else []
     if as_json:
-        print(json.dumps(command.as_json(solved, outcome), indent=1))
+        print(json.dumps(command.as_json(solved, outcome, played), indent=1))
     else:
-        command.tell(solved, outcome)
+        command.tell(solved, outcome, played)
     raise typer.Exit(FAILED if outcome.infeasible else DONE)
 
 

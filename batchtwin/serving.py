@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchtwin import show
 from batchtwin.play import LARGEST_SEED, folder_of, lasts_of
-from scenarios.schema import load_scenario
+from scenarios.schema import Dispatch, load_scenario
 from scenarios.session import Session
 from twin.errors import BatchtwinError
 
@@ -25,7 +25,8 @@ INSECURE = (
 
 
 def serve(scenario: str, design: str | None, endpoint: str, speed: str, controller: str, insecure: bool, seed: int | None, out: Path | None,
-          record: bool, until: str | None, operator: bool, paused: bool, timeout_s: float, cases: Path | None, language: str) -> dict[str, Any]:  # fmt: skip
+          record: bool, until: str | None, operator: bool, paused: bool, timeout_s: float, cases: Path | None, language: str,
+          dispatch: Dispatch | None) -> dict[str, Any]:  # fmt: skip
     """Serve a live run until Ctrl-C.
 
     Returns:
@@ -55,7 +56,7 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
 
     async def play(folder: Path | None) -> dict[str, Any]:
         with show.spinner("编译内核（仅一次）" if zh else "compiling kernels (once)"):
-            live = Session(plan, plant, seed=seed, until_s=until_s, controller=controller, operator=operator)
+            live = Session(plan, plant, seed=seed, until_s=until_s, controller=controller, operator=operator, dispatch=dispatch)
         live.set_speed(speed)
         live.lockstep.timeout_s = timeout_s
         if not paused:
@@ -95,12 +96,12 @@ def own_cases(folder: Path) -> None:
             raise BatchtwinError("E101", where=str(file), problem=f"its name is '{case.name}'", mend="call case and file alike")
 
 
-def control(endpoint: str, parts: list[str], user: str, certificate: Path | None, once: bool = False) -> int:
-    """Run the reference controller on a served plant; returns the scans done."""
+def control(endpoint: str, parts: list[str], user: str, certificate: Path | None, once: bool, rule: str) -> int:
+    """Run the reference controller or dispatcher on a served plant; returns the scans done."""
     from opcua_server.clients.remote import control as run
 
     quiet()
-    return asyncio.run(run(endpoint, login(user, certificate), parts, once, tell=lambda line: print(line, flush=True)))
+    return asyncio.run(run(endpoint, login(user, certificate), parts, once, lambda line: print(line, flush=True), rule))
 
 
 def login(user: str, certificate: Path | None) -> Login | None:

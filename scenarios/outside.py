@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Outside:
-    """Takes the place of a controller object for whoever writes actuators from outside.
+    """Takes the place of a controller or a dispatcher for whoever writes actuators from outside.
 
     Attributes:
         pending: values by tag index that the next scan will take.
@@ -30,14 +30,15 @@ class Outside:
         """Wish a value for the next scan; the last wish counts."""
         self.pending[index] = value
 
-    def scan(self, values: NDArray[np.float64], now: int) -> None:
+    def scan(self, values: NDArray[np.float64], now: int) -> int:
         """Write what was wished into the image."""
         if not self.pending:
-            return
+            return now
         for index, value in self.pending.items():
             values[index] = value
         self._taken.append((now, self.pending))
         self.pending = {}
+        return now
 
     def hand_over(self, sim: Simulation) -> None:
         """Give the run what was taken since the last call, to keep."""

@@ -41,10 +41,11 @@ def replay(run: Run, progress: Callable[[Simulation], None] | None = None) -> tu
     ):
         if wrong:
             raise BatchtwinError("E201", path=run.path, problem=f"{problem}; {mend}")
-    outside = Outside() if info["controller"] == "outside" else None
-    controller = outside or ("reference" if info["controller"] == "reference" else None)
+    outside = Outside() if "outside" in (info["controller"], info["dispatch"]) else None
+    controller = outside if info["controller"] == "outside" else "reference" if info["controller"] == "reference" else None
+    dispatch = (lambda _: outside) if info["dispatch"] == "outside" else info["dispatch"]
     sim = Simulation(Scenario.model_validate(info["scenario"]), Design.model_validate(info["design"]), seed=info["seed"], fidelity=info["fidelity"],
-                     until_s=info["lasts_s"], controller=controller, operator=info["operator"])  # type: ignore[arg-type]  # fmt: skip
+                     until_s=info["lasts_s"], controller=controller, operator=info["operator"], dispatch=dispatch)  # type: ignore[arg-type]  # fmt: skip
     commands = run.sql("SELECT tick, kind, detail FROM commands").to_pylist() if "commands" in run.tables else []
     with sim:
         if info["fidelity"] == "scan":
@@ -74,5 +75,7 @@ ACTS: dict[str, Callable[[Simulation, dict[str, Any]], Any]] = {
     "inject": lambda sim, d: sim.inject(**d),
     "clear": lambda sim, d: sim.clear(**d),
     "place_order": lambda sim, d: sim.place_order(**d),
+    "change_order": lambda sim, d: sim.change_order(**d),
+    "cancel_order": lambda sim, d: sim.cancel_order(**d),
     "load_recipe": lambda sim, d: sim.load_recipe(Recipe.model_validate(d["recipe"])),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -93,17 +93,19 @@ class Scenario(Part):
         return round((time_s - self.midnight_s) * TICKS_PER_S)
 
 
-def fitting(scenario: Scenario, design: Design) -> Fits:
-    """What is wrong with an order for this plant and this scenario: a function from an order to field, problem and mend, or None."""
-    grades, roads = (
-        [r.grade for r in design.recipes],
-        Map(design.district) if any(o.at is not None for o in scenario.orders) or scenario.orders_file else None,
-    )
+def fitting(scenario: Scenario, design: Design, grades: Container[str] | None = None) -> Fits:
+    """What is wrong with an order for this plant and this scenario: a function from an order to field, problem and mend, or None.
+
+    Args:
+        grades: that can be ordered, when they are not the design's.
+    """
+    known = [r.grade for r in design.recipes]
+    roads = Map(design.district) if any(o.at is not None for o in scenario.orders) or scenario.orders_file else None
     end, rated = scenario.midnight_s + scenario.lasts, sum(line.rated_m3_h for line in design.lines.values())
 
     def fits(order: Order) -> tuple[str, str, str] | None:
-        if order.grade not in grades:
-            return "grade", f"{design.name} has no recipe {order.grade}{nearest(order.grade, grades)}", f"choose {', '.join(grades)}"
+        if order.grade not in (known if grades is None else grades):
+            return "grade", f"{design.name} has no recipe {order.grade}{nearest(order.grade, known)}", f"choose {', '.join(known)}"
         if order.start < scenario.midnight_s:
             return "start", "lies in the past", f"the scenario starts at {scenario.starts:%H:%M}; give a later time"
         if order.start >= end:

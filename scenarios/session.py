@@ -21,7 +21,7 @@ from scenarios.alarms import Alarm, AlarmBook
 from scenarios.lockstep import LockStep
 from scenarios.outside import Outside
 from scenarios.recent import KEPT_BYTES, Recent
-from scenarios.schema import Scenario, check, load_scenario
+from scenarios.schema import Dispatch, Scenario, check, load_scenario
 from scenarios.simulation import Simulation
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.design.load import load_design
@@ -61,6 +61,7 @@ class Session:
         out: folder of the run to record; None keeps nothing until `record`.
         controller: "reference" inside, or "none": actuators are written from outside.
         operator: whether the simulated shift operator starts the line and answers alarms.
+        dispatch: rule that sends the trucks, the scenario's when None; "none" leaves the dispatch desk to whoever writes it.
 
     Attributes:
         sim: the simulation; another object after `reset`.
@@ -81,9 +82,10 @@ class Session:
     kept_bytes = KEPT_BYTES  # of the newest rows, for who asks what was
 
     def __init__(self, scenario: str | Path | Scenario | Play, design: str | Path | Design | None = None, *, seed: int | None = None,
-                 until_s: float | None = None, out: str | Path | None = None, controller: str = "none", operator: bool = True) -> None:  # fmt: skip
+                 until_s: float | None = None, out: str | Path | None = None, controller: str = "none", operator: bool = True,
+                 dispatch: Dispatch | None = None) -> None:  # fmt: skip
         self._inside = controller == "reference"
-        self._operator = operator
+        self._operator, self._dispatch = operator, dispatch
         self.listeners: list[Callable[[], None]] = []
         self.alarm_listeners: list[Callable[[Alarm], None]] = []
         self.watch: Callable[[], Callable[[], None] | None] = lambda: None
@@ -99,13 +101,16 @@ class Session:
 
     def _plain(self, scenario: Scenario, design: Design, until_s: float | None = None) -> Play:
         """A simulation of a scenario, with or without the shift operator."""
+        rule = self._dispatch or scenario.dispatch
         return lambda controller, out, seed: Simulation(
-            scenario, design, seed=seed, fidelity="scan", until_s=until_s, out=out, operator=self._operator, controller=controller
-        )
+            scenario, design, seed=seed, fidelity="scan", until_s=until_s, out=out, operator=self._operator, controller=controller,
+            dispatch=(lambda _: Outside()) if rule == "none" else rule,
+        )  # fmt: skip
 
     def _begin(self, sim: Simulation) -> None:
         self.sim = sim
         self.outside = sim.controller if isinstance(sim.controller, Outside) else None
+        self.desk = sim.dispatcher if isinstance(sim.dispatcher, Outside) else None
         self.sim.advance(0)  # what is due at the very start shows before anybody looks
         self._keep_recent()
         self.alarms = AlarmBook(self.sim, self._tell)
@@ -311,8 +316,9 @@ class Session:
             while self.sim.tick < stop:
                 ahead = SCAN_TICKS if look or stop - self.sim.tick < 64 * SCAN_TICKS else 16 * SCAN_TICKS
                 self.sim.advance(min(ahead, stop - self.sim.tick) * TICK_S)
-                if self.outside:
-                    self.outside.hand_over(self.sim)
+                for taken in (self.outside, self.desk):
+                    if taken:
+                        taken.hand_over(self.sim)
                 if look:
                     self._hear(look)
                 if time.monotonic() >= enough:  # looked at afterwards: something is played, however busy the machine
@@ -376,14 +382,15 @@ class Session:
         """
         tag = self.sim.plant.table[name]
         self._going(name)
-        if tag.direction not in ("actuator", "status") and not (controller and self.outside):
+        taker = self.desk if tag.writer == "dispatch" else self.outside
+        if tag.direction not in ("actuator", "status") and not (controller and taker):
             self.sim.write(name, value, by)
-        elif self.outside is None:
+        elif taker is None:
             raise BatchtwinError("E302", name=name, direction=f"{tag.direction} of the controller inside", who=by)
         elif tag.direction in ("sensor", "parameter"):
             raise BatchtwinError("E302", name=name, direction=tag.direction, who=by)
         else:
-            self.outside.write(self.sim.plant.table.index(name), value)
+            taker.write(self.sim.plant.table.index(name), value)
 
     def record(self, folder: str | Path) -> None:
         """Begin to record; see `Simulation.record_to`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Generator
@@ -19,22 +18,21 @@ import pyarrow as pa
 import simpy
 from numpy.typing import NDArray
 
-from control.dispatch.planner import PlanDispatcher
-from control.dispatch.rules import DISPATCH_TICKS, RuleDispatcher
+from control.dispatch.planner import by_rule
 from control.reference import ReferenceController
 from scenarios import tables, weather
 from scenarios.booking import book_all, job
 from scenarios.drive import play_batch, play_ticks
 from scenarios.operator import ShiftOperator
-from scenarios.orders import Order
+from scenarios.orders import Change, Order, truckloads
 from scenarios.quality import Laboratory
 from scenarios.recorder import log_for
-from scenarios.schema import Dispatch, Scenario, check, load_scenario
+from scenarios.schema import Dispatch, Scenario, check, fitting, load_scenario
 from scenarios.store import RunWriter
 from scenarios.surroundings import Surroundings
 from twin import faults
 from twin.clock import TICKS_PER_S, ticks
-from twin.design.load import load_design
+from twin.design.load import load_design, parse_fields
 from twin.design.schema import Design, Recipe, slurry_mistake
 from twin.design.water import recycled_materials
 from twin.engine import ACTED, FULL, Engine
@@ -43,7 +41,9 @@ from twin.errors import BatchtwinError, unknown
 from twin.fleet import Fleet
 from twin.image import Image
 from twin.jit import handle
+from twin.orders import Job, progress
 from twin.plant import Plant
+from twin.tags import TagTable
 from twin.version import VERSION
 
 LEDGER_S = {"scan": 60, "batch": 3600}  # interval of the ledger table
@@ -53,6 +53,8 @@ MOST_NOTES = 10_000  # events in hand before they become rows
 
 class Dispatcher(Protocol):
     """What the simulation asks of a dispatcher."""
+
+    scan_ticks: int
 
     def scan(self, values: NDArray[np.float64], now: int) -> int:
         """Read the image and write one decision at most; returns the tick at which to look again if nothing changes."""
@@ -93,8 +95,11 @@ class Simulation:
         controller: the reference controller by default; any object with `scan_ticks` and `scan`. None leaves the
             actuators to whoever writes them.
         operator: whether a simulated operator starts the line and answers alarms.
-        dispatch: rule that sends the trucks (`nearest`, `deadline`, `jit`), any object with `scan`, or `none` for whoever
-            writes the desk's tags; the scenario's when left out.
+        dispatch: rule that sends the trucks (`nearest`, `deadline`, `jit`, `plan`), `none` for whoever writes the desk's
+            tags, or what makes a dispatcher of your own out of the tag table; the scenario's rule when left out.
+
+    Attributes:
+        dispatch: the rule, or `outside` for an object of somebody else's.
 
     Raises:
         BatchtwinError: wrong input; nothing has been written then.
@@ -109,7 +114,7 @@ class Simulation:
     def __init__(self, scenario: str | Path | Scenario, design: str | Path | Design | None = None, *, seed: int | None = None,
                  fidelity: Literal["scan", "batch"] | None = None, until_s: float | None = None, out: str | Path | None = None,
                  controller: Controller | Literal["reference"] | None = "reference", operator: bool = True,
-                 dispatch: Dispatcher | Dispatch | None = None) -> None:  # fmt: skip
+                 dispatch: Callable[[TagTable], Dispatcher] | Dispatch | None = None) -> None:  # fmt: skip
         if isinstance(scenario, Scenario):
             self.scenario = scenario
             self.design = design if isinstance(design, Design) else load_design(design or scenario.design)
@@ -130,7 +135,7 @@ class Simulation:
         self._commands: list[tuple[int, str, str]] = []
         self._wishes: deque[Command] = deque()
         self.engine = Engine(self.plant, self.seed, self._note)
-        self._dispatch = self._dispatcher(dispatch)
+        self.dispatch, self.dispatcher = self._dispatcher(dispatch)
         self._compose(controller, operator)
         self.writer = RunWriter(Path(out), self._info()) if out is not None else None
         self._began = time.monotonic()
@@ -159,8 +164,8 @@ class Simulation:
         self.fleet = Fleet(
             self.engine, self._log.poured, self._log.wet, self.scenario.midnight_s, self.purchasing.gate, self.scenario.starts.weekday()
         )
-        if self.fidelity == "batch" and self._dispatch:
-            self.fleet.consult = partial(self._dispatch.scan, self.plant.state.io)
+        if self.fidelity == "batch" and self.dispatcher:
+            self.fleet.consult = partial(self.dispatcher.scan, self.plant.state.io)
         self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)
         book_all(self.engine, self.fleet.book, self.scenario, sky)
         self.engine.env.process(self.fleet.washout.sweep())
@@ -173,18 +178,14 @@ class Simulation:
         for extra in self.scenario.deliveries:
             self.engine.at(self.scenario.tick(extra.at), partial(self.purchasing.arrive, extra.store))
 
-    def _dispatcher(self, wished: Dispatcher | Dispatch | None) -> Dispatcher | None:
+    def _dispatcher(self, wished: Callable[[TagTable], Dispatcher] | Dispatch | None) -> tuple[str, Dispatcher | None]:
         rule = self.scenario.dispatch if wished is None else wished
-        if not isinstance(rule, str):
-            return rule
-        if rule == "plan":
-            return PlanDispatcher(self.plant.table)
-        return None if rule == "none" else RuleDispatcher(self.plant.table, rule)
+        return (rule, by_rule(self.plant.table, rule)) if isinstance(rule, str) else ("outside", rule(self.plant.table))
 
     def _info(self) -> dict[str, Any]:
         return {"version": VERSION, "scenario": self.scenario.model_dump(mode="json"), "design": self.design.model_dump(mode="json"),
                 "seed": self.seed, "fidelity": self.fidelity, "lasts_s": self.end_tick / TICKS_PER_S, "resolution": self._tables.resolution,
-                "controller": "reference" if self._memory else "outside" if self.controller else "none", "operator": self._operator,
+                "dispatch": self.dispatch, "controller": "reference" if self._memory else "outside" if self.controller else "none", "operator": self._operator,
                 "recorded_from_s": self.tick / TICKS_PER_S, "started": datetime.now().astimezone().isoformat(timespec="seconds")}  # fmt: skip
 
     # --- looking --------------------------------------------------------------------------------------
@@ -262,36 +263,78 @@ class Simulation:
         act = partial(faults.clear, self.engine, fault, target)
         self._wish(Command("clear", target, 0.0, fault, {"fault": fault, "target": target}, act))
 
-    def place_order(self, grade: str, volume_m3: float, site: str = "order", drive_s: float = 1500.0, pour_s: float = 900.0) -> int:
-        """Order concrete that is due at the next scan.
+    def place_order(self, grade: str, volume_m3: float, site: str = "order", **more: Any) -> int:
+        """Order concrete; dispatch sees it from the next scan on.
 
         Args:
             grade: recipe of the design, or one that `load_recipe` brought.
-            volume_m3: above 0, at most 10,000; it is cut into truckloads.
+            volume_m3: in all; it is cut into truckloads.
             site: name of the order.
-            drive_s, pour_s: one way to the site and pouring there, means.
+            more: other fields of an order as in a scenario; without `start` the first pour is due at once.
 
         Returns:
             Number of loads.
 
         Raises:
-            BatchtwinError: unknown recipe, or a figure out of range.
+            BatchtwinError: unknown recipe, or a field that is wrong.
         """
-        if grade not in self.fleet.grades:
-            raise unknown("recipe", grade, self.fleet.grades)
-        for what, value, high in (("volume_m3", volume_m3, 1e4), ("drive_s", drive_s, 2e4), ("pour_s", pour_s, 2e4)):
-            if not 0 < value <= high:
-                raise BatchtwinError("E401", problem=f"{what} {value:g} is out of range", mend=f"give more than 0 and at most {high:g}")
-        capacity = self.design.fleet.capacity_m3
+        now_s = self.scenario.midnight_s + self.tick / TICKS_PER_S
+        detail = {"grade": grade, "volume_m3": volume_m3, "site": site, "start": now_s} | more
+        order = parse_fields("order", Order, detail)
+        if order.grade not in self.fleet.grades:
+            raise unknown("recipe", order.grade, self.fleet.grades)
+        wrong = fitting(self.scenario, self.design, self.fleet.grades)(order)
+        if order.start < now_s:
+            wrong = "start", "lies in the past", f"give {now_s:g}s or later"
+        if order.changes or order.cancelled is not None:
+            wrong = "changes", "are known beforehand", "tell the plant when they come"
+        if wrong:
+            raise BatchtwinError("E101", where=f"order.{wrong[0]}", problem=wrong[1], mend=wrong[2])
+        entered = job(order, self.scenario, self.design, self.plant.map)
+        self._wish(Command("place_order", site, volume_m3, grade, detail, lambda: self.fleet.book.add([entered])))
+        return len(truckloads(order, self.design.fleet.capacity_m3))
 
-        def act() -> None:
-            now_s = self.scenario.midnight_s + self.tick / TICKS_PER_S
-            order = Order(site=site, grade=grade, volume_m3=volume_m3, start=now_s, drive=max(drive_s, 60.0), pour=max(pour_s, 60.0))
-            self.fleet.book.add([job(order, self.scenario, self.design, self.plant.map)])
+    def change_order(self, number: int, volume_m3: float | None = None, start: float | None = None) -> None:
+        """The customer wants more, less, or at another time.
 
-        detail = {"grade": grade, "volume_m3": volume_m3, "site": site, "drive_s": drive_s, "pour_s": pour_s}
-        self._wish(Command("place_order", site, volume_m3, grade, detail, act))
-        return math.ceil(volume_m3 / capacity - 1e-9)
+        Args:
+            number: of an open order, see `orders`.
+            volume_m3: new volume in all; what trucks already have stays theirs.
+            start: new time of the first pour, s from midnight of the first day.
+
+        Raises:
+            BatchtwinError: no such order, or a figure out of range.
+        """
+        open_job = self._job(number)
+        detail = {"number": number, "volume_m3": volume_m3, "start": start}
+        change = parse_fields(
+            "change", Change, {"at": self.tick / TICKS_PER_S} | {k: v for k, v in detail.items() if v is not None and k != "number"}
+        )
+        tick = None if change.start is None else max(self.scenario.tick(change.start), self.tick)
+        act = partial(self.fleet.book.change, number, change.volume_m3, tick)
+        self._wish(Command("change_order", open_job.site, change.volume_m3 or 0.0, str(number), detail, act))
+
+    def cancel_order(self, number: int) -> None:
+        """The customer wants no more; trucks that have not poured are sent back.
+
+        Raises:
+            BatchtwinError: no such order.
+        """
+        act = partial(self.fleet.book.cancel, number)
+        self._wish(Command("cancel_order", self._job(number).site, float(number), str(number), {"number": number}, act))
+
+    def _job(self, number: int) -> Job:
+        jobs = self.fleet.book.jobs
+        if number not in jobs:
+            raise BatchtwinError(
+                "E401", problem=f"no open order {number}", mend=f"name one of {', '.join(map(str, jobs)) or 'none: nothing is open'}"
+            )
+        return jobs[number]
+
+    @property
+    def orders(self) -> list[dict[str, Any]]:
+        """Open orders: `number`, `site`, `grade`, `left_m3` (not yet given to a truck), `poured_m3`."""
+        return progress(self.fleet.book)
 
     def load_recipe(self, recipe: Recipe) -> None:
         """Bring a recipe that orders may name from now on; one of the same grade is replaced for loads posted later.
@@ -396,7 +439,7 @@ class Simulation:
 
     def _drive_scan(self, until: int) -> int:
         """Scan by scan until a tick; back early when the observer asks."""
-        state, image, controller, dispatch = self.plant.state, self.plant.image, self.controller, self._dispatch
+        state, image, controller, dispatch = self.plant.state, self.plant.image, self.controller, self.dispatcher
         plant, _, log = self._handles
         period = controller.scan_ticks if controller else 10
         site, io = state.site, state.io
@@ -407,7 +450,7 @@ class Simulation:
                 return ACTED
             if controller and tick % period == 0:
                 controller.scan(io, tick)
-            if dispatch and tick % DISPATCH_TICKS == 0:
+            if dispatch and tick % dispatch.scan_ticks == 0:
                 dispatch.scan(io, tick)
             self._bad += image.latch()
             count = min(period - tick % period, until - tick)

@@ -88,6 +88,7 @@ class Fleet:
         self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
         self._desk = plant.table.index(f"{desk.NAME}.Order")
         self._homes = [plant.map.plant(line) for line in plant.design.lines]
+        self._yards = list(dict.fromkeys(self._homes))
         for k, truck in enumerate(self.trucks):
             truck["state"] = t.PARKED
             self.driver.stand(k, self._homes[k % len(self._homes)])
@@ -130,7 +131,8 @@ class Fleet:
                 break
             self._decide()
         self._consulting = False
-        if again > now and not now < self._wake <= again:
+        again = max(again, now + TICKS_PER_S)
+        if not now < self._wake <= again:
             self._wake = again
             self.engine.at(again, self._woken)
 
@@ -172,7 +174,7 @@ class Fleet:
             return desk.OFF_DUTY if self.trucks[k]["state"] in (t.OFF_DUTY, t.RESTING) else desk.NOT_FREE
         if not 0 <= line < len(self.bays):
             return desk.NO_LINE
-        if not 0.0 < volume_m3 <= self.fleet.capacity_m3 + 1e-6:
+        if not 0.0 < volume_m3 <= self.fleet.capacity_of(k + 1) + 1e-6:
             return desk.BAD_VOLUME
         if volume_m3 > job.left_m3 + 1e-3:
             return desk.TOO_MUCH
@@ -192,6 +194,7 @@ class Fleet:
             self._state(k, t.QUEUEING)
             self.bays[line].take(load)
         else:
+            self._state(k, t.TO_LOAD)  # at once: a process begins only when others have had their turn, and the truck is taken
             self.engine.env.process(self._fetch(load, line))
         self.book.settle(job)
 
@@ -292,7 +295,7 @@ class Fleet:
         yield from self._drive(k, job.place, t.DRIVING_OUT, ticket)
         ticket["arrived_s"] = self.engine.env.now / s
         back_m3 = yield from self._pour(load, ticket)
-        yield from self._drive(k, self._homes[[b.line for b in self.bays].index(ticket["line"])], t.DRIVING_BACK, ticket)
+        yield from self._drive(k, self._nearest(job.place), t.DRIVING_BACK, ticket)
         ticket["returned_s"] = self.engine.env.now / s
         self._dirt[k + 1] = self.gate.comes()
         self._state(k, t.WEIGHING_IN)
@@ -313,6 +316,13 @@ class Fleet:
         yield from self._recover(k, (int(self.engine.env.now) - begun) / s)
         self._state(k, t.PARKED)
         self.changed()
+
+    def _nearest(self, place: int) -> int:
+        """The plant that is reached first from a place."""
+        if len(self._yards) == 1:
+            return self._yards[0]
+        clock_s = self.driver.clock_s()
+        return min(self._yards, key=lambda home: self.driver.map.drive_s(place, home, clock_s))
 
     def _again(self, load: Load, job: Job, m3: float, before: dict[str, Any]) -> None:
         """What came back goes to another site, with a ticket of its own."""

@@ -67,7 +67,9 @@ class OrderBook:
     """All orders of a run.
 
     Attributes:
-        jobs: by number.
+        jobs: open ones, by number.
+        open: how many there are.
+        taken: orders taken on so far; the number of the last one.
         changed: called whenever dispatch may want to look.
     """
 
@@ -83,12 +85,13 @@ class OrderBook:
         self._plants = [map.plant(line) for line in plant.design.lines]
         self._open = plant.table.index(f"{dispatch_desk.NAME}.OpenOrders")
         self._starts_s = starts_s
-        self.open = 0
+        self.open = self.taken = 0
 
     def add(self, jobs: list[Job]) -> None:
         """Take on orders; each is shown some hours before it begins."""
         for job in jobs:
-            job.number = len(self.jobs) + 1
+            self.taken += 1
+            job.number = self.taken
             job.free = job.start
             self.jobs[job.number] = job
             self.open += 1

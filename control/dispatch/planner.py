@@ -7,7 +7,8 @@ steps and not a time, so the same run gives the same bits on any machine.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,17 +37,20 @@ class PlanDispatcher(RuleDispatcher):
         table: the plant's tag table.
         steps: of the search for each plan.
         seed: of the search.
+        serve_all: what the plan leaves out goes by the rule `jit`; otherwise nothing is begun that the plan does not see through in time.
 
     Attributes:
         plans: made so far.
     """
 
-    def __init__(self, table: TagTable, steps: int = STEPS, seed: int = 1) -> None:
+    def __init__(self, table: TagTable, steps: int = STEPS, seed: int = 1, serve_all: bool = True) -> None:
         super().__init__(table, "jit")
-        self.steps, self.seed, self.plans = steps, seed, 0
+        self.steps, self.seed, self.serve_all, self.plans = steps, seed, serve_all, 0
         self._states = table["Truck1.State"].states
         self._orders = np.array([table.index(f"{m.name}.Order") for m in table.of_kind("truck")])
-        self._gap = np.array([table.index(f"{m.name}.Gap") for m in table.of_kind("order_slot")])
+        self._gap, self._way, self._poured = (
+            np.array([table.index(f"{m.name}.{name}") for m in table.of_kind("order_slot")]) for name in ("Gap", "OnWay", "Poured")
+        )
         self._waiting: list[tuple[float, int, int, int]] = []  # send at s, order, truck from 1, line from 1
         self._known: tuple[float, ...] = ()
         self._planned_s = -NEVER
@@ -58,7 +62,7 @@ class PlanDispatcher(RuleDispatcher):
             return now
         if values[d["Changes"]] == self.seen[0] and now_s < self.seen[1]:
             return int(min(np.ceil(self.seen[1]) * 100, 1e15))
-        if self._new(values) or now_s - self._planned_s > AGAIN_S:
+        if self._new(values) or now_s - self._planned_s >= AGAIN_S:
             self._plan(values, now_s)
         if self._send(values, now_s):
             self.seen[0] = -1.0
@@ -66,12 +70,17 @@ class PlanDispatcher(RuleDispatcher):
         next_s = self._waiting[0][0] if self._waiting else NEVER
         held = {order for _, order, _, _ in self._waiting}
         kept = values[self.slots["Id"]].copy()
-        values[self.slots["Id"]] = np.where(np.isin(kept, list(held)), 0.0, kept)  # the rule sees what the plan does not have
+        hidden = np.isin(kept, list(held)) | ~(self._begun(values) | self.serve_all)
+        values[self.slots["Id"]] = np.where(hidden, 0.0, kept)  # the rule sees what the plan does not have
         rules.decide(values, self.desk, self.slots, self.trucks, self.lines, self.rule, now_s, self.seen)
         values[self.slots["Id"]] = kept
         again = max(min(self.seen[1], next_s, self._planned_s + AGAIN_S), now_s)
         self.seen[1] = again
         return int(min(np.ceil(again) * 100, 1e15))
+
+    def _begun(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which slots hold an order of which something has been sent."""
+        return values[self._way] + values[self._poured] > 1e-6
 
     def _new(self, values: NDArray[np.float64]) -> bool:
         """Has an order come, gone or changed, or has a truck come back that the plan did not count on?"""
@@ -129,12 +138,14 @@ class PlanDispatcher(RuleDispatcher):
         loads = np.ceil(s["Left"] / most)
         opens_s = np.maximum(s["Due"] - now_s, (s["Waiting"] + s["Coming"]) * pour_s)
         opens_s = np.maximum(opens_s, drive.min(axis=0) + READY_S)
-        closes_s = opens_s + loads * np.maximum(s["Every"], pour_s) + s["Late"]
+        in_time_s = s["Due"] - now_s + np.maximum(loads - 1, 0) * s["Every"] + s["Late"] + pour_s
+        at_best_s = opens_s + loads * np.maximum(s["Every"], pour_s) + s["Late"]  # what is begun is seen through, late or not
+        closes_s = np.where(self._begun(values)[slots] | self.serve_all, np.maximum(in_time_s, at_best_s), in_time_s)
         gap_s = values[self._gap[slots]]
         lag_s = np.where(gap_s > 0, gap_s, HORIZON_S)
         out = drive + READY_S + LOADING_S_M3 * most
         return Problem(
-            capacity=_units(capacity / UNIT_M3), pour_min=_units(np.full(len(capacity), float(pour_s.mean())) / UNIT_S),
+            capacity=_units(capacity / UNIT_M3), pour_min=_units(capacity * float(s["Pour"].mean()) / UNIT_S),
             free_from_min=_units(self._free_s(values, drive, pour_s, slots) / UNIT_S), place_to_station_min=np.zeros((len(capacity), len(self.lines)), np.int64),
             station_to_site_min=_units(out / UNIT_S), site_to_station_min=_units(drive.T / UNIT_S), demand=_units(s["Left"] / UNIT_M3),
             opens_min=_units(opens_s / UNIT_S), closes_min=_units(closes_s / UNIT_S), max_lag_min=_units(lag_s / UNIT_S),
@@ -157,6 +168,56 @@ class PlanDispatcher(RuleDispatcher):
             elif state != "parked":
                 out[k] = 1800.0
         return out
+
+
+class Trip(NamedTuple):
+    """A load of a plan: when its truck should leave the gate (s since the start), order, truck and line by number, volume."""
+
+    leave_s: float
+    order: int
+    truck: int
+    line: int
+    volume_m3: float
+
+
+class FixedPlan(RuleDispatcher):
+    """Sends trucks by a plan made beforehand, whatever happens meanwhile: a load waits for its own truck.
+
+    Args:
+        table: the plant's tag table.
+        trips: in the order in which they shall leave.
+    """
+
+    def __init__(self, table: TagTable, trips: Sequence[Trip]) -> None:
+        super().__init__(table)
+        self.trips = list(trips)
+
+    def scan(self, values: NDArray[np.float64], now: int) -> int:
+        """Send the first load that is due, whose order is open and whose truck is free."""
+        now_s, d = now / 100.0, self.desk[0]
+        if values[d["Number"]] != values[d["Taken"]]:
+            return now
+        for k, trip in enumerate(self.trips):
+            send_s = trip.leave_s - READY_S - LOADING_S_M3 * trip.volume_m3
+            if send_s > now_s:
+                return int(min(np.ceil(send_s) * 100, 1e15))
+            slot = np.flatnonzero(values[self.slots["Id"]] == trip.order)
+            if len(slot) == 0 or values[self.trucks["State"][trip.truck - 1]] != PARKED:
+                continue
+            del self.trips[k]
+            left = values[self.slots["Left"][slot[0]]]
+            values[d["Order"]], values[d["Truck"]], values[d["Line"]] = trip.order, trip.truck, trip.line
+            values[d["Volume"]] = min(trip.volume_m3, left, values[self.trucks["Capacity"][trip.truck - 1]])
+            values[d["Number"]] = (values[d["Number"]] + 1.0) % 1e9
+            return now
+        return int(1e15)
+
+
+def by_rule(table: TagTable, rule: str) -> RuleDispatcher | None:
+    """Who dispatches by a rule of this name: `nearest`, `deadline`, `jit`, `plan`; nobody for `none`."""
+    if rule == "none":
+        return None
+    return PlanDispatcher(table) if rule == "plan" else RuleDispatcher(table, rule)  # type: ignore[arg-type]
 
 
 def _units(values: Any) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from asyncua import ua
 
 from opcua_server.address.attributes import moment
 from opcua_server.address.board import filetime
+from opcua_server.address.model import area
 from opcua_server.address.nodes import Nodes, here, o, std
 from opcua_server.address.texts import Text
 from opcua_server.subscription.filters import Event
@@ -200,10 +201,10 @@ def build(nodes: Nodes, table: TagTable, live: LiveRun, alarm: Callable[[str], A
         alarm: the alarm of a tag.
     """
     plant, out = here("Plant"), {}
-    for line in dict.fromkeys(machine.line for machine in table.equipment):
-        nodes.refer(plant, here(line), o.HasNotifier)
+    for around in dict.fromkeys(area(machine) for machine in table.equipment if area(machine)):
+        nodes.refer(plant, here(around), o.HasNotifier)
     for machine in table.equipment:
-        line, source = here(machine.line), here(machine.name)
+        line, source = here(area(machine) or "Plant"), here(machine.name)
         tags = [tag for tag in table.tags[machine.first : machine.first + machine.count] if tag.alarm]
         for tag in tags:
             heard = frozenset((SERVER, plant, line, source))

@@ -35,7 +35,7 @@ KIND_ZH = {
     "weather_station": "气象站", "basin": "水池", "water_pump": "水泵", "surface": "汇水面", "separator": "砂石分离机", "filter_press": "压滤机",
     "truck_wash": "洗车台", "washdown": "冲洗装置", "dust_collector": "除尘器", "spray": "喷淋", "monitor": "监测站", "weighbridge": "地磅", "dispatch_desk": "调度台", "order_slot": "任务单", "truck": "搅拌车",
 }  # fmt: skip
-AREA_ZH = {"Orders": "任务单", "Gate": "门岗", "Dispatch": "调度", "Water": "水系统", "Air": "大气", "Site": "厂区"}
+AREA_ZH = {"Orders": "任务单", "Gate": "门岗", "Trucks": "车队", "Water": "水系统", "Air": "大气", "Site": "厂区"}
 ON_OFF = (Text("off", "否"), Text("on", "是"))
 
 
@@ -55,7 +55,7 @@ def build(nodes: Nodes, board: Board, species: Mapping[str, str]) -> None:
     table = board.table
     for kind in dict.fromkeys(e.kind for e in table.equipment):
         _add_type(nodes, kind, board, next(e for e in table.equipment if e.kind == kind))
-    for line in dict.fromkeys(e.line for e in table.equipment):
+    for line in dict.fromkeys(area(e) for e in table.equipment if area(e)):
         nodes.object(line, plant, Text(line.replace("Line", "Line "), AREA_ZH.get(line, line.replace("Line", "生产线 "))), events=True)
     for machine in table.equipment:
         _add_machine(nodes, machine, board)
@@ -79,8 +79,13 @@ def _add_type(nodes: Nodes, kind: str, board: Board, example: Equipment) -> None
             nodes.mandatory(_add_tag(nodes, node, f"{name}.{suffix}", suffix, table.tags[i], instance=False))
 
 
+def area(machine: Equipment) -> str:
+    """Object below which a machine is found: its line or the like, one for all trucks, and the plant itself for what stands alone."""
+    return "Trucks" if machine.kind == "truck" else machine.line if "." in machine.name else ""
+
+
 def _add_machine(nodes: Nodes, machine: Equipment, board: Board) -> None:
-    parent = here(machine.line)
+    parent = here(area(machine) or "Plant")
     parts = machine.name.split(".")
     for depth in range(2, len(parts)):  # Line1.Weigher is a folder for Line1.Weigher.Cement
         folder = here(".".join(parts[:depth]))

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from asyncua import ua
-from pydantic import ValidationError
 
 from opcua_server.access.roles import Right
 from opcua_server.address.attributes import moment
@@ -20,6 +19,7 @@ from opcua_server.address.texts import Text
 from opcua_server.protocol.sessions import Session
 from scenarios.session import Session as LiveRun
 from twin.clock import TICKS_PER_S
+from twin.design.load import parse_fields
 from twin.design.schema import Recipe
 from twin.errors import BatchtwinError
 from twin.plant import KINDS, faults
@@ -27,6 +27,23 @@ from twin.plant import KINDS, faults
 INT32, UINT64, STRING, DATETIME = 6, 9, 12, 13
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Verdict = Any
+
+
+def _given(value: float) -> float | None:
+    return None if value != value else value
+
+
+def _fields(text: str | None, kind: str) -> dict[str, Any]:
+    """The fields that a client sent as JSON."""
+    try:
+        fields = json.loads(text or "")
+    except ValueError as error:
+        raise BatchtwinError("E101", where=kind, problem=f"is no JSON ({error})", mend=f"give the fields of a {kind} as JSON") from None
+    if not isinstance(fields, dict):
+        raise BatchtwinError(
+            "E101", where=kind, problem=f"is a {type(fields).__name__}", mend=f"give the fields of a {kind} as a JSON object"
+        )
+    return fields
 
 
 def _in(name: str, type_: int, en: str, zh: str) -> Argument:
@@ -173,11 +190,26 @@ class PlantMethods:
             STRING,
             lambda s: s.last_error if s else "",
         )
+        self._show(
+            "Run.Orders",
+            Text("open orders, as JSON", "未完成任务单（JSON）"),
+            STRING,
+            lambda _: json.dumps(live.sim.orders, ensure_ascii=False),
+        )
+        self._show("Run.Dispatch", Text("rule that sends the trucks, or outside", "派车规则或外部"), STRING, lambda _: live.sim.dispatch)
         add = self.methods.add
         add("Run.PlaceOrder", Text("order concrete", "下达任务"), Right.ORDERS,
             lambda s, grade, volume, site: live.sim.place_order(grade or "", volume, (site or "order")[:64]),
             (_in("Grade", STRING, "recipe", "配合比"), _in("Volume", DOUBLE, "m³", "方量"), _in("Site", STRING, "for people", "工地")),
             (Argument("Loads", UINT32, Text("truckloads", "车次")),))  # fmt: skip
+        add("Run.BookOrder", Text("order concrete with all its wishes, as JSON", "下达任务（JSON）"), Right.ORDERS, self._order,
+            (_in("Order", STRING, "fields as in a scenario", "字段同场景文件"),), (Argument("Loads", UINT32, Text("truckloads", "车次")),))  # fmt: skip
+        add("Run.ChangeOrder", Text("more, less, or at another time", "变更任务"), Right.ORDERS,
+            lambda s, n, m3, start_s: live.sim.change_order(n, _given(m3), _given(start_s)),
+            (_in("Number", UINT32, "of an open order", "任务单号"), _in("Volume", DOUBLE, "m³ in all; NaN leaves it", "总方量，NaN 为不变"),
+             _in("Start", DOUBLE, "first pour, s from the first midnight; NaN leaves it", "首车时间（自首日零点起的秒数），NaN 为不变")))  # fmt: skip
+        add("Run.CancelOrder", Text("no more is wanted", "取消任务"), Right.ORDERS, lambda s, n: live.sim.cancel_order(n),
+            (_in("Number", UINT32, "of an open order", "任务单号"),))  # fmt: skip
         add("Run.LoadRecipe", Text("bring a recipe, as JSON", "载入配合比"), Right.ORDERS, self._recipe,
             (_in("Recipe", STRING, "fields as in a design file", "字段同设计文件"),))  # fmt: skip
         add("Run.AcknowledgeAlarm", Text("an alarm has been seen", "确认报警"), Right.ACKNOWLEDGE,
@@ -189,15 +221,11 @@ class PlantMethods:
             (Argument("Verdict", STRING, Text("as JSON", "JSON 结果")),))  # fmt: skip
 
     def _recipe(self, session: Session, text: str | None) -> None:
-        try:
-            recipe = Recipe.model_validate_json(text or "")
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "recipe"
-            raise BatchtwinError(
-                "E101", where=where, problem=first["msg"], mend="give the fields of a recipe as in a design file"
-            ) from None
-        self.live.sim.load_recipe(recipe)
+        self.live.sim.load_recipe(parse_fields("recipe", Recipe, _fields(text, "recipe")))
+
+    def _order(self, session: Session, text: str | None) -> int:
+        fields: dict[str, Any] = {"grade": "", "volume_m3": 0.0, "site": "order"} | _fields(text, "order")
+        return self.live.sim.place_order(**fields)
 
     def _record(self, session: Session, name: str | None) -> str:
         if not RUN_NAME.fullmatch(name or ""):

@@ -11,6 +11,7 @@ import numpy as np
 from asyncua import ua
 from numpy.typing import NDArray
 
+from control.dispatch.planner import by_rule
 from control.reference import ReferenceController
 from opcua_server.address.model import GROUPS
 from opcua_server.clients.client import Login, Place, Twin, connected
@@ -18,6 +19,7 @@ from twin.clock import SCAN_TICKS
 from twin.errors import BatchtwinError, nearest
 from twin.tags import Equipment, Tag, TagTable
 
+DESK = "Dispatch"  # the part that dispatchers control
 READ, WRITTEN = ("Sensors", "Setpoints"), ("Actuators", "Statuses")
 TYPES = {"bool": ua.VariantType.Boolean, "float": ua.VariantType.Double, "int": ua.VariantType.Int32}
 
@@ -54,7 +56,7 @@ class RemoteImage:
         for part in parts:
             if part not in known_parts:
                 raise BatchtwinError("E102", kind="controlled part", name=part, near=nearest(part, known_parts))
-        self._mine = np.array([not parts or _part(t) in parts for t in tags])
+        self._mine = np.array([_part(t) in parts if parts else _part(t) != DESK for t in tags])
         self._ranges = {g: _runs(self._mine[self._group[g]]) for g in WRITTEN}
 
     @classmethod
@@ -115,7 +117,13 @@ class RemoteImage:
 
 def parts_of(table: TagTable) -> list[str]:
     """Parts of a plant that a controller can have for itself, by the first part of the names of the tags it writes."""
-    return list(dict.fromkeys(_part(t) for t in table if t.writer == "controller"))
+    return list(dict.fromkeys(_part(t) for t in table if t.writer in ("controller", "dispatch")))
+
+
+def programs(image: RemoteImage, parts: Sequence[str], rule: str) -> list[Any]:
+    """What runs on an image: our controller, and our dispatcher where it is asked for by name."""
+    out: list[Any] = [] if list(parts) == [DESK] else [ReferenceController(image.table, image.species)]
+    return [*out, by_rule(image.table, rule)] if DESK in parts else out
 
 
 def _part(tag: Tag) -> str:
@@ -141,12 +149,14 @@ def table_of(listing: dict[str, Any]) -> TagTable:
 
 
 async def control(
-    url: str, login: Login | None = None, parts: Sequence[str] = (), once: bool = False, tell: Callable[[str], None] = lambda _: None
-) -> int:
+    url: str, login: Login | None = None, parts: Sequence[str] = (), once: bool = False, tell: Callable[[str], None] = lambda _: None,
+    rule: str = "jit",
+) -> int:  # fmt: skip
     """Run the reference controller on a served plant, run after run, until the connection ends.
 
     Args:
-        parts: what to control (`Line1`, `Water`, `Air`; see `parts_of`); all when empty.
+        parts: what to control (`Line1`, `Water`, `Air`, `Dispatch`; see `parts_of`); all but dispatch when empty.
+        rule: by which trucks are sent, when `Dispatch` is among the parts.
         once: end with the run.
         tell: told in a line what happens.
 
@@ -159,28 +169,34 @@ async def control(
     async with connected(url, login) as client:
         twin = await Twin.of(client)
         image = await RemoteImage.of(twin, parts)
-        trial = ReferenceController(image.table, image.species)  # compiles, if need be, before anybody waits for it
-        await asyncio.to_thread(trial.scan, image.values.copy(), 0)
+        trial = programs(image, parts, rule)  # compile, if need be, before anybody waits for it
+        for program in trial:
+            await asyncio.to_thread(program.scan, image.values.copy(), 0)
         name = "-".join(("reference", *parts))[:64]
-        handle, scan = await twin.call("Time.Join", ua.Variant(name, ua.VariantType.String), ua.Variant(1, ua.VariantType.UInt32))
+        every = min(program.scan_ticks for program in trial) // SCAN_TICKS
+        handle, scan = await twin.call("Time.Join", ua.Variant(name, ua.VariantType.String), ua.Variant(every, ua.VariantType.UInt32))
         others = [p for p in parts_of(image.table) if parts and p not in parts]
         tell(f"joined as {name} at scan {scan}" + (f"; {', '.join(others)} is left to others" if others else ""))
         try:
-            return await _scans(twin, image, handle, scan, once, tell)
+            return await _scans(twin, image, handle, scan, once, tell, lambda: programs(image, parts, rule))
         except (ConnectionError, TimeoutError, ua.UaError) as error:
             raise BatchtwinError(
                 "E401", problem=f"the connection to {url} was lost ({error or 'timeout'})", mend="start the server, then this again"
             ) from None
 
 
-async def _scans(twin: Twin, image: RemoteImage, handle: int, scan: int, once: bool, tell: Callable[[str], None]) -> int:
-    program = ReferenceController(image.table, image.species)
+async def _scans(
+    twin: Twin, image: RemoteImage, handle: int, scan: int, once: bool, tell: Callable[[str], None], start: Callable[[], list[Any]]
+) -> int:
+    running = start()
     (epoch,) = await twin.read("Time.Epoch")
     done = 0
     number = ua.Variant(handle, ua.VariantType.UInt32)
     while True:
         await image.pull()
-        program.scan(image.values, scan * SCAN_TICKS)
+        for program in running:
+            if scan * SCAN_TICKS % program.scan_ticks == 0:
+                program.scan(image.values, scan * SCAN_TICKS)
         changes = image.changes()
         codes, (scan, now, ready) = await asyncio.gather(twin.write(changes), twin.call("Time.Next", number))
         refused = [f"{place} ({code.name})" for place, code in zip(changes, codes, strict=True) if not code.is_good()]
@@ -196,7 +212,7 @@ async def _scans(twin: Twin, image: RemoteImage, handle: int, scan: int, once: b
         if now != epoch:
             tell(f"the run was begun anew after {done} scans")
             await image.begin()
-            program = ReferenceController(image.table, image.species)
+            running = start()
         epoch = now
 
 

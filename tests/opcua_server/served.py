@@ -75,9 +75,11 @@ class Served:
         folder: state folder of a secure server.
     """
 
-    def __init__(self, security: Security, folder: Path, limits: Limits | None = None, design: str | None = None) -> None:
+    def __init__(
+        self, security: Security, folder: Path, limits: Limits | None = None, design: str | None = None, dispatch: Any = None
+    ) -> None:
         self.folder = folder
-        self.live = Session("full-demand", design, seed=1)
+        self.live = Session("full-demand", design, seed=1, dispatch=dispatch)
         self.server = PlantServer(self.live, ENDPOINT, security, limits=limits, runs=folder / "runs")
         self._player: asyncio.Task[None] | None = None
 

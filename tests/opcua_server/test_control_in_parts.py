@@ -12,6 +12,8 @@ from served import ENDPOINT, Served, tables, until
 from opcua_server.access.security import insecure
 from opcua_server.clients.client import Place, Twin, connected
 from opcua_server.clients.remote import RemoteImage, control, parts_of
+from scenarios.replay import replay
+from scenarios.run import open_run
 from scenarios.simulation import Simulation
 from twin.errors import BatchtwinError
 
@@ -66,6 +68,35 @@ def test_parts_make_the_same_run_bit_for_bit(twins, loop, inside, parts, tmp_pat
     assert set(there["batches"]["line"].to_pylist()) == {"Line1", "Line2"} and here.keys() == there.keys()
     for name, table in there.items():
         assert (name, here[name].equals(table)) == (name, True)
+
+
+@pytest.fixture(scope="module")
+def undispatched(loop, tmp_path_factory):
+    plant = Served(insecure(ENDPOINT), tmp_path_factory.mktemp("undispatched"), design=DESIGN, dispatch="none")
+    loop.run_until_complete(plant.start())
+    yield plant
+    loop.run_until_complete(plant.stop())
+
+
+def test_a_dispatcher_outside_makes_the_same_run_bit_for_bit(undispatched, loop, inside, tmp_path, monkeypatch):
+    monkeypatch.setattr("scenarios.session.PIECE_S", 10.0)
+    folder, expected = inside
+    undispatched.live.reset(seed=1, out=tmp_path / "run")
+    assert undispatched.live.sim.dispatch == "outside"
+    assert loop.run_until_complete(play(undispatched, (), ("Dispatch",))) == [MINUTES * 600, MINUTES * 60]
+    assert undispatched.hash() == expected
+    here, there = tables(tmp_path / "run"), tables(folder)
+    for name, table in there.items():
+        assert (name, here[name].equals(table)) == (name, True)
+    assert sum(batch["number"] > 0 for batch in here["batches"].to_pylist()) > 2
+    again = replay(open_run(tmp_path / "run"))
+    assert again[0] == again[1] == expected
+
+
+def test_without_a_dispatcher_nothing_leaves(undispatched, loop):
+    undispatched.live.reset(seed=1)
+    loop.run_until_complete(play(undispatched, ()))
+    assert undispatched.live.sim.plant.image["Dispatch.OpenOrders"] > 0 and undispatched.live.sim.plant.image["Dispatch.Taken"] == 0
 
 
 async def test_only_what_is_ones_own_is_written(twins, loop):

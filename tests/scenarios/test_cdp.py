@@ -215,7 +215,7 @@ def test_a_folder_is_solved_checked_and_told(tmp_path: Path, capsys: pytest.Capt
         assert check(instance, schedule) == [] and cdp.delivered(instance, schedule) == row["delivered"] == solution.result.delivered
         again = solve(cdp.problem(instance), seed=row["seed"], steps=row["steps"])
         assert cdp.visits(instance, again.plan) == schedule
-    command.tell(solved, outcome)
+    command.tell(solved, outcome, [])
     assert "better 1, equal 0, worse 0" in capsys.readouterr().out
     assert json.loads(json.dumps(command.as_json(solved, outcome)))["results"][1]["delivered"] == 30
 

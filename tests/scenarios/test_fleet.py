@@ -120,8 +120,7 @@ class Greedy(RuleDispatcher):
 
 def test_an_overloaded_truck_does_not_leave(haul: Play) -> None:
     design = plant(capacity_m3=8.0)
-    table = Simulation("full-demand", design, until_s=1).plant.table
-    sim, run = haul(design, dispatch=Greedy(table))
+    sim, run = haul(design, dispatch=Greedy)
     gate, d = run.df("gate"), run.df("deliveries")
     stopped = gate[~gate.passed]
     assert len(stopped) == 3 and (stopped.shown_kg > 31_000).all() and stopped.remark.str.contains("overloaded").all()

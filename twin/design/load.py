@@ -119,19 +119,37 @@ def parse(path: Path, kind: str, model: type[Model], data: dict[str, Any], node:
     Raises:
         BadInput: one E101 line a mistake, each naming file, line and field.
     """
-    found: list[tuple[tuple[str | int, ...], str, str]] = []
-    result: Model | None = None
-    try:
-        result = model.model_validate(data)
-        found = list(cross_check(result))
-    except ValidationError as error:
-        for e in error.errors():
-            found.append((_place([k for k in e["loc"] if k != "[key]"], data), *plain(e, data)))
+    result, found = _read(model, data, cross_check)
     if found or result is None:
         raise BadInput(
             [BatchtwinError("E101", where=f"{path}:{line_of(node, place)}: {_dotted(place)}", problem=p, mend=m) for place, p, m in found]
         )
     return result
+
+
+def parse_fields(kind: str, model: type[Model], data: dict[str, Any]) -> Model:
+    """Check fields that came by a call against a schema; all mistakes are told at once.
+
+    Raises:
+        BadInput: one E101 line a mistake, each naming the field as `kind.field`.
+    """
+    result, found = _read(model, data)
+    if found or result is None:
+        raise BadInput(
+            [BatchtwinError("E101", where=f"{kind}.{_dotted(place)}" if place else kind, problem=p, mend=m) for place, p, m in found]
+        )
+    return result
+
+
+def _read(
+    model: type[Model], data: dict[str, Any], cross_check: Callable[[Model], Iterable[Mistake]] = lambda _: ()
+) -> tuple[Model | None, list[Mistake]]:
+    """Data as a model, and what is wrong with them."""
+    try:
+        result = model.model_validate(data)
+        return result, list(cross_check(result))
+    except ValidationError as error:
+        return None, [(_place([k for k in e["loc"] if k != "[key]"], data), *plain(e, data)) for e in error.errors()]
 
 
 def _place(loc: Sequence[str | int], data: Any) -> tuple[str | int, ...]:

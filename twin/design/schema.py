@@ -176,6 +176,12 @@ def _fleet_mistakes(design: Design) -> Iterator[Mistake]:
         yield ("fleet", "limit_kg"), "a truck may weigh no more than its tare", f"give more than {fleet.tare_kg:g}"
     if fleet.battery > fleet.trucks:
         yield ("fleet", "battery"), f"{fleet.battery} of {fleet.trucks} trucks", f"give at most {fleet.trucks}"
+    if len(fleet.capacities_m3) > fleet.trucks or not all(0 < m3 <= 20 for m3 in fleet.capacities_m3):
+        yield (
+            ("fleet", "capacities_m3"),
+            "names more trucks than there are, or one of no or too great a volume",
+            f"give at most {fleet.trucks}, above 0 to 20",
+        )
     if fleet.battery and not fleet.chargers:
         yield ("fleet", "chargers"), "battery trucks and no charger", "give at least 1"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from twin.clock import TICK_S
 from twin.equipment.part import Fault, Part, Site, figure
@@ -23,6 +22,7 @@ class Fleet(Part):
     trucks: int = figure(..., "count", "the plant's own", gt=0, le=500)
     battery: int = figure(0, "count", "of them electric", ge=0, le=500)
     capacity_m3: float = figure(..., "m3", "legal load of a 4-axle truck 6–7.5 m³ (31 t, MoT Order 2016 No. 62)", gt=0, le=20)
+    capacities_m3: tuple[float, ...] = figure((), "m3", "of the first trucks, where they are not all alike")
     tare_kg: float = figure(14000.0, "kg", "4-axle mixer truck", recalled=True, gt=0, le=40000)
     limit_kg: float = figure(31000.0, "kg", "gross mass of a 4-axle truck, MoT Order 2016 No. 62 art. 3", gt=0, le=60000)
     diesel_l_km: tuple[float, float] = figure((0.32, 0.48), "L/km", "empty and loaded; engineering choice", recalled=True)
@@ -48,7 +48,11 @@ class Fleet(Part):
     returned_m3: float = figure(0.6, "m3", "what comes back of such a load, mean; engineering choice", recalled=True, ge=0, le=20)
     blocks_m3_day: float = figure(6.0, "m3/day", "moulds for blocks of returned concrete; engineering choice", recalled=True, ge=0, le=500)
     dirt_kg: float = figure(4.0, "kg", "mud that a truck brings from a site on a dry day; engineering choice", recalled=True, ge=0, le=200)
-    order_slots: int = Field(24, ge=1, le=200, description="orders that dispatch sees at a time")
+    order_slots: int = figure(24, "count", "open orders that dispatch sees at a time; engineering choice", ge=1, le=200)
+
+    def capacity_of(self, number: int) -> float:
+        """Volume that a truck may carry, m³; numbers begin with 1."""
+        return self.capacities_m3[number - 1] if number <= len(self.capacities_m3) else self.capacity_m3
 
 
 # --- what state it has --------------------------------------------------------------------------------
@@ -124,7 +128,7 @@ def build(site: Site, number: int, fleet: Fleet, home: tuple[float, float]) -> E
     """Put a truck in place on the plant's yard."""
     name = f"Truck{number}"
     battery = number <= fleet.battery
-    most = min(fleet.capacity_m3, (fleet.limit_kg - fleet.tare_kg) / KG_M3)
+    most = min(fleet.capacity_of(number), (fleet.limit_kg - fleet.tare_kg) / KG_M3)
     machine = site.table.add(
         name,
         "truck",
