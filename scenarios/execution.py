@@ -46,14 +46,9 @@ class Execution(NamedTuple):
 
 def as_plant(instance: Instance) -> Design:
     """A plant with a line at each station, all lines alike, and the instance's trucks on its own map."""
-    base = load_design("hzs180").model_dump(mode="json")
     lines = {station: f"Line{k + 1}" for k, station in enumerate(instance.stations)}
-    line, pumps = base["lines"]["Line1"], base["water"]["pumps"]
+    base = with_lines(load_design("hzs180").model_dump(mode="json"), list(lines.values()))
     base["name"] = "cdp"
-    base["lines"] = dict.fromkeys(lines.values(), line)
-    for name in ("SlurryToLine1", "RainToLine1"):
-        pump = pumps.pop(name)
-        pumps |= {name.replace("Line1", own): pump | {"to": pump["to"].replace("Line1", own)} for own in lines.values()}
     unit_m3 = _unit_m3(instance)
     base["fleet"] |= {
         "trucks": len(instance.trucks), "capacity_m3": LARGEST_M3, "capacities_m3": [t.capacity * unit_m3 for t in instance.trucks],
@@ -65,6 +60,15 @@ def as_plant(instance: Instance) -> Design:
     roads = [{"ends": pair, "kind": "arterial"} for pair in ends]
     base["district"] = {"places": spots, "roads": roads, "plants": {own: station for station, own in lines.items()}, "grid": None}
     return Design.model_validate(base)
+
+
+def with_lines(design: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The data of a design of one line with several like it; each gets its own pumps from the water basins they share."""
+    line, pumps = design["lines"]["Line1"], dict(design["water"]["pumps"])
+    for name in [n for n, pump in pumps.items() if pump["to"].startswith("Line1.")]:
+        pump = pumps.pop(name)
+        pumps |= {name.replace("Line1", own): pump | {"to": pump["to"].replace("Line1", own)} for own in names}
+    return design | {"lines": dict.fromkeys(names, line), "water": design["water"] | {"pumps": pumps}}
 
 
 def as_day(instance: Instance, seed: int) -> Scenario:

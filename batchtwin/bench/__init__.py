@@ -19,6 +19,7 @@ Row = dict[str, Any]
 # Unit, bar, and what measures: it returns the value, what it was compared with, and False for `ok` when no bar can save it.
 BENCHMARKS: dict[str, tuple[str, float | None, Callable[[], Result]]] = {
     "plant-year": ("× real time", 1_000_000, runs.plant_year),
+    "fleet-year": ("× real time", 300_000, runs.fleet_year),
     "scan": ("× real time", 2_000, runs.scan),
     "physics": ("× real time", 10_000, runs.physics),
     **{f"kernel:{name}": ("×", kernel.bar, partial(kernels.compare, kernel)) for name, kernel in kernels.KERNELS.items()},

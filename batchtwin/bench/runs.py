@@ -8,20 +8,27 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+from scenarios.execution import with_lines
+from scenarios.schema import Scenario, load_scenario
 from scenarios.simulation import Simulation
 from twin.clock import TICKS_PER_S
+from twin.design.load import load_design
+from twin.design.schema import Design
 from twin.plant import steps
 
 Result = tuple[float, str, bool | None]
 
 YEAR_M3 = 500_000
+FLEET_YEAR_M3 = 900_000
 MOMENTS, APART_S, STRETCH_S, REPEATS = 20, 37, 5, 5  # where in the day, and for how long, the physics is timed
 
 
-def timed(scenario: str, fidelity: Literal["scan", "batch"], until_s: float | None = None) -> tuple[dict[str, Any], float]:
+def timed(
+    scenario: str | Scenario, fidelity: Literal["scan", "batch"], until_s: float | None = None, design: Design | None = None
+) -> tuple[dict[str, Any], float]:
     """Play and record a scenario into a temporary folder; its outcome and the wall seconds of `Simulation.run`."""
     with tempfile.TemporaryDirectory(prefix="batchtwin-bench-") as folder:
-        sim = Simulation(scenario, fidelity=fidelity, until_s=until_s, out=Path(folder) / "run")
+        sim = Simulation(scenario, design, fidelity=fidelity, until_s=until_s, out=Path(folder) / "run")
         began = time.perf_counter()
         outcome = sim.run()
         return outcome, time.perf_counter() - began
@@ -39,6 +46,20 @@ def plant_year() -> Result:
         told if enough else f"{told}; NOT a plant year: fewer than {YEAR_M3} m³",
         None if enough else False,
     )
+
+
+def fleet_year() -> Result:
+    """A year of three plants in one town, with 200 trucks between them, all tables kept."""
+    base = with_lines(load_design("hzs180").model_dump(mode="json"), ["Line1", "Line2", "Line3"])
+    base["fleet"]["trucks"], base["district"]["plants"] = 200, {"Line2": "X12Y12", "Line3": "X18Y06"}
+    design = Design.model_validate(base)
+    plan, _ = load_scenario("plant-year", design)
+    assert plan.demand is not None
+    plan = plan.model_copy(update={"demand": plan.demand.model_copy(update={"annual_m3": FLEET_YEAR_M3})})
+    timed(plan, "batch", 86400, design)
+    outcome, wall_s = timed(plan, "batch", None, design)
+    told = f"real time: {outcome['sim_seconds'] / 86400:.0f} d, 3 plants, 200 trucks, {outcome['loads']} loads, {outcome['m3']:.0f} m³ in {wall_s:.1f} s"
+    return outcome["sim_seconds"] / wall_s, told, None
 
 
 def scan() -> Result:

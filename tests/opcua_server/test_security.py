@@ -277,7 +277,8 @@ CALLS = {  # method: arguments, who may call it
     "Time.Start": ((), STEERS), "Time.Pause": ((), STEERS), "Time.SetSpeed": (("10",), STEERS), "Time.RunUntil": ((0.0,), STEERS), "Time.Reset": (("", 1), STEERS),
     "Time.Step": ((1,), {"controller", *STEERS}), "Time.Join": (("me", 1), {"controller", *STEERS}), "Faults.Inject": (("trip", "Line1.Mixer", float("nan"), 0.0, 0.0), STEERS),
     "Faults.Clear": (("trip", "Line1.Mixer"), STEERS), "Run.PlaceOrder": (("C30", 6.0, "yard"), {"operator", "controller", *STEERS}),
-    "Run.StartRecording": (("../x",), STEERS), "Run.AcknowledgeAlarm": (("Line1.Mixer.Tripped", ""), {"operator", *STEERS}),
+    "Run.BookOrder": (("{}",), {"operator", "controller", *STEERS}), "Run.CancelOrder": ((0,), {"operator", "controller", *STEERS}),
+    "Run.ChangeOrder": ((0, 1.0, 1.0), {"operator", "controller", *STEERS}), "Run.StartRecording": (("../x",), STEERS), "Run.AcknowledgeAlarm": (("Line1.Mixer.Tripped", ""), {"operator", *STEERS}),
     "Run.Verdict": (("",), {"operator", "controller", *STEERS}), "Run.LoadRecipe": (("{}",), {"operator", "controller", *STEERS}),
 }  # fmt: skip
 

@@ -231,6 +231,40 @@ def test_a_live_run_is_played_again_to_the_same_bits(scenario: Callable[..., Any
     assert recorded == again
 
 
+def test_orders_come_change_and_go_while_the_plant_runs(scenario: Callable[..., Any], tmp_path: Path) -> None:
+    async def act(session: Session) -> None:
+        sim = session.sim
+        await session.step(50)
+        known = {o["number"] for o in sim.orders}
+        begins = sim.scenario.midnight_s + 1200.0
+        sim.place_order("C30", 60.0, "bridge", start=begins, every=600.0, pour=300.0)
+        sim.place_order("C30", 12.0, "nobody wants it", start=begins)
+        await session.step(10)
+        bridge, unwanted = sorted({o["number"] for o in sim.orders} - known)
+        sim.change_order(bridge, volume_m3=18.0)
+        sim.cancel_order(unwanted)
+        await session.step(10)
+        assert [o["left_m3"] for o in sim.orders if o["number"] in (bridge, unwanted)] == [18.0]
+        for call in (
+            lambda: sim.cancel_order(unwanted),
+            lambda: sim.change_order(bridge),
+            lambda: sim.place_order("C30", 6.0, start=begins - 1190),
+        ):
+            with pytest.raises(BatchtwinError):
+                call()
+        session.set_speed("max")
+        await session.step(30_000)
+        assert all(o["number"] != bridge for o in sim.orders)
+
+    live(scenario(), act, controller="reference", out=tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    poured = run.sql('SELECT "order", sum(poured_kg) / 2350 AS m3, min(pour_s) AS first_s FROM deliveries GROUP BY 1').to_pylist()
+    there = {row["order"]: row for row in poured}
+    assert "nobody wants it" not in there and there["bridge"]["m3"] == pytest.approx(18.0, rel=0.1) and there["bridge"]["first_s"] >= 1200
+    recorded, again = replay(run)
+    assert recorded == again
+
+
 def test_a_changed_command_gives_other_bits(scenario: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from scenarios import replay as module
 
