@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
 
 from dashboards.pieces import Text
 from twin.design import sight
@@ -53,7 +52,7 @@ def site_svg(design: Design, language: str = "en") -> str:
         An `<svg>` element that needs nothing else; it scales with the width of the page.
     """
     plan, points = design.site, sight.watched(design)
-    paper = Paper(plan)
+    paper = Paper(plan, f"{design.name}-{language}")
     drawn = [*_grounds(plan, paper), *_ways(plan, paper), *_houses(plan, paper), *_stations(plan, paper), *_views(plan, paper),
              *_points(points, paper, language), *_scale(paper)]  # fmt: skip
     legend = list(_legend(plan, points, paper, language))
@@ -67,7 +66,8 @@ def site_svg(design: Design, language: str = "en") -> str:
 class Paper:
     """From metres to the picture: north is up, the boundary fills the picture beside the legend."""
 
-    def __init__(self, plan: SitePlan) -> None:
+    def __init__(self, plan: SitePlan, name: str) -> None:
+        self.name = name  # before the ids of this picture, which must be the only ones on a page
         xs, ys = zip(*plan.boundary, strict=True)
         self.west, self.north = min(xs), max(ys)
         self.scale = (WIDTH - LEGEND - 2 * MARGIN) / max(max(xs) - self.west, 0.8 * (self.north - min(ys)), 1.0)
@@ -94,7 +94,7 @@ def _text(x: float, y: float, words: str, more: str = "") -> str:
 
 def _grounds(plan: SitePlan, paper: Paper) -> Iterator[str]:
     fence = paper.path(plan.boundary, True)
-    yield f'<clipPath id="site"><path d="{fence}"/></clipPath><path d="{fence}" fill="{GROUNDS["bare"]}"/><g clip-path="url(#site)">'
+    yield f'<clipPath id="{paper.name}-site"><path d="{fence}"/></clipPath><path d="{fence}" fill="{GROUNDS["bare"]}"/><g clip-path="url(#{paper.name}-site)">'
     for kind, of in (("paved", plan.paved), ("green", plan.green)):
         yield from (
             f'<path d="{paper.path(g.outline, True)}" fill="{GROUNDS[kind]}"><title>{escape(k)}</title></path>' for k, g in of.items()
@@ -150,10 +150,14 @@ def _station(x: float, y: float, name: str = "") -> str:
 
 
 def _views(plan: SitePlan, paper: Paper) -> Iterator[str]:
-    """The cone of each camera as far as it reaches; what hides behind buildings shows in the points."""
+    """The cone of each camera as far as it reaches, indoors as far as the walls; what hides behind buildings shows in the points."""
+    for house in {c.inside: None for c in plan.cameras.values() if c.inside}:
+        inside = paper.path(plan.buildings[house].outline, True)
+        yield f'<clipPath id="{paper.name}-{list(plan.buildings).index(house)}"><path d="{inside}"/></clipPath>'
     for camera in plan.cameras.values():
-        yield (f'<path d="{_cone(*paper.at(camera.at), camera, camera.range_m * paper.scale)}" fill="{CAMERA}" fill-opacity="0.07" stroke="{CAMERA}" '
-               f'stroke-opacity="0.35" stroke-width="0.8" clip-path="url(#site)"/>')  # fmt: skip
+        clip = f"{paper.name}-{list(plan.buildings).index(camera.inside) if camera.inside else 'site'}"
+        cone = _cone(*paper.at(camera.at), camera, camera.range_m * paper.scale)
+        yield f'<path d="{cone}" fill="{CAMERA}" fill-opacity="0.09" stroke="{CAMERA}" stroke-opacity="0.4" stroke-width="0.8" clip-path="url(#{clip})"/>'
     for key, camera in plan.cameras.items():
         yield _camera(*paper.at(camera.at), camera, key)
 
@@ -175,17 +179,28 @@ def _camera(x: float, y: float, camera: Camera, name: str = "") -> str:
 
 
 def _points(points: Sequence[sight.Seen], paper: Paper, language: str) -> Iterator[str]:
-    shared: dict[Any, int] = {}
+    """A ring for each point, those above each other in a column, and its name where there is room beside, below or above."""
+    column: dict[Point, int] = {}
+    places = []
     for point in points:
-        if point.at is None:
-            continue
-        x, y = paper.at(point.at)
-        row = shared.setdefault(point.at, 0)  # points above each other stand side by side in the picture
-        shared[point.at] += 1
-        y += 15.0 * row
-        yield _point(x, y, bool(point.cameras)) + _text(
-            x + 9, y + 4, _named(point.name, language), f'fill="{SEEN if point.cameras else UNSEEN}"'
-        )
+        if point.at is not None:
+            x, y = paper.at(point.at)
+            places.append((point, x, y + 15.0 * column.get(point.at, 0)))
+            column[point.at] = column.get(point.at, 0) + 1
+    taken = [(x - 6.0, y - 6.0, x + 6.0, y + 6.0) for _, x, y in places]
+    for point, x, y in places:
+        seen, name = bool(point.cameras), _named(point.name, language)
+        width = sum(11.0 if ord(c) > 0x2E80 else 6.4 for c in name)
+        spots = [(x + 9, y + 4), (x - 9 - width, y + 4), (x - width / 2, y + 18), (x - width / 2, y - 10), (x - width / 2, y + 32)]
+        boxes = {spot: (spot[0], spot[1] - 10, spot[0] + width, spot[1] + 2) for spot in spots}
+        free = [s for s in spots if boxes[s][2] < WIDTH - LEGEND - MARGIN and not any(_meet(boxes[s], t) for t in taken)]
+        spot = (free or spots)[0]
+        taken.append(boxes[spot])
+        yield _point(x, y, seen) + _text(*spot, name, f'fill="{SEEN if seen else UNSEEN}"')
+
+
+def _meet(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _point(x: float, y: float, seen: bool) -> str:

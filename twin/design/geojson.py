@@ -143,14 +143,24 @@ def _points(geometry: dict[str, Any], shapes: tuple[str, ...]) -> Any:
 
 
 def _checked(kind: TypeAdapter[Any], value: Any) -> Any:
-    from twin.design.load import plain
-
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        found = []
-        for e in error.errors():
-            problem, mend = plain(e, {})
-            place = ".".join(str(p) for p in e["loc"])
-            found.append((f"{place}: {problem}" if place else problem, mend))
-        raise _Wrong(*found) from None
+        raise _Wrong(*dict.fromkeys(_told(e) for e in error.errors())) from None
+
+
+def _told(error: Any) -> tuple[str, str]:
+    """Problem and mend of a wrong field; wrong coordinates are one problem, however many they are."""
+    from twin.design.load import plain
+
+    where, context = error["loc"], error.get("ctx", {})
+    if any(isinstance(key, int) for key in where):
+        return "has a corner that is no point in metres", "give [x, y], each within ±5000 m"
+    if error["type"] in ("too_short", "too_long"):
+        short = error["type"] == "too_short"
+        return (
+            f"has too {'few' if short else 'many'} points",
+            f"give {'at least' if short else 'at most'} {context['min_length' if short else 'max_length']}",
+        )
+    problem, mend = plain(error, {})
+    return f"{'.'.join(where)}: {problem}" if where else problem, mend

@@ -222,10 +222,12 @@ def _buildings(design: Design, wanted: Callable[[Building], bool]) -> dict[str, 
 
 
 def _at(shape: BaseGeometry) -> tuple[float, float] | None:
-    """A point of a shape; None of nothing."""
+    """A point within a shape, of a line its middle; None of nothing."""
+    from shapely import LineString
+
     if shape.is_empty:
         return None
-    point = shape.representative_point()
+    point = shape.interpolate(0.5, normalized=True) if isinstance(shape, LineString) else shape.representative_point()
     return _round(point.x), _round(point.y)
 
 
