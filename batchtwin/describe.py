@@ -130,7 +130,7 @@ def plan_rows(design: Design) -> Iterator[dict[str, str]]:
 
     for name, m in measures(design).items():
         unseen = [row["name"] for row in m.evidence if row.get("why")]
-        yield {"measure": name, "value": "" if m.value is None else f"{m.value:.4g}", "unit": m.unit,
+        yield {"measure": name, "value": "" if m.value is None else f"{m.value:,.2f}", "unit": m.unit,
                "remark": m.why or (f"unseen: {', '.join(unseen)}" if unseen else "")}  # fmt: skip
 
 

@@ -29,7 +29,7 @@ class Building(Part):
     outline: list[Point] = Field(min_length=3, max_length=60)
     height_m: float = Field(gt=0, le=200)
     use: Use = "other"
-    storeys: int = Field(1, ge=1, le=50, description="of equal height; who stands on one sees nothing on another")
+    storeys: int = figure(1, "-", "of equal height; who stands on one sees nothing on another", ge=1, le=50)
     screens_sound: bool = Field(
         True, description="false leaves it out of the noise model, as a house around the machines that it would screen"
     )

@@ -44,7 +44,7 @@ def measures(design: Design) -> dict[str, Measure]:
     ground = Ground(design)
     found: dict[str, Callable[[], Measure]] = {
         "green_area_share": ground.green_share, "green_of_unpaved_share": ground.green_of_unpaved, "paved_roads_share": ground.paved_roads,
-        "people_vehicles_separated_share": lambda: people_apart(design), "camera_coverage_share": lambda: coverage(design),
+        "people_vehicles_separated": lambda: people_apart(design), "camera_coverage_share": lambda: coverage(design),
         "zones_apart_m": lambda: zones_apart(design), "drains_apart_share": lambda: drains_apart(design),
         "control_room_apart_m": lambda: control_room_apart(design),
     }  # fmt: skip
