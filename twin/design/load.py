@@ -214,7 +214,7 @@ def laid_on_base(path: Path, data: dict[str, Any]) -> dict[str, Any]:
         _find_plan(path, data)
     for over in reversed(chain):
         data = _laid_over(data, over)
-    return _with_plan(data)
+    return data
 
 
 def _find_plan(path: Path, data: dict[str, Any]) -> None:
@@ -267,7 +267,7 @@ def load_design(name: str | Path) -> Design:
 
     path = find(name, CATALOGUE, "design")
     data, node = read_yaml(path, "design")
-    data = laid_on_base(path, data)
+    data = _with_plan(laid_on_base(path, data))
     if isinstance(data.get("recipes"), str):
         book = find(data["recipes"], "twin.design.recipes", "recipe book")
         data["recipes"] = read_yaml(book, "recipe book")[0].get("recipes")
