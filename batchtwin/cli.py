@@ -175,9 +175,16 @@ def list_(
 def show_(
     name: Annotated[str, typer.Argument(help="A design, scenario, fault, tag or machine, or the folder of a run.")],
     design: Design = None,
+    geojson: Annotated[bool, typer.Option("--geojson", help="The site plan of a design as GeoJSON on stdout and nothing else.")] = False,
     lang: Lang = None,
 ) -> None:
     """Describe a design, a scenario, a fault, a tag, a machine or a run."""
+    if geojson:
+        from twin.design.geojson import as_text
+        from twin.design.load import load_design
+
+        print(as_text(load_design(name).site), end="")
+        return
     from batchtwin import describe
 
     describe.describe(name, design, language)

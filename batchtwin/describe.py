@@ -118,9 +118,20 @@ def _design(design: Design, language: str) -> None:
     materials = list(dict.fromkeys(m for r in design.recipes for m in r.kg_m3))
     show.table([{"grade": r.grade, "MPa": r.strength_mpa, "slump mm": r.slump_mm, "mix s": r.mix_time_s} | {m: r.kg_m3.get(m, 0.0) for m in materials}
                 | {"sum": round(sum(r.kg_m3.values()), 1)} for r in design.recipes], "Recipes, kg/m³")  # fmt: skip
+    show.table(list(plan_rows(design)), "Site plan")
     show.table(list(figures(design)), "Figures")
     if design.sources:
         show.table([{"figures": k, "source": v} for k, v in design.sources.items()], "Sources of this design")
+
+
+def plan_rows(design: Design) -> Iterator[dict[str, str]]:
+    """Every measure of the site plan, with what is missing or unseen."""
+    from twin.design.layout import measures
+
+    for name, m in measures(design).items():
+        unseen = [row["name"] for row in m.evidence if row.get("why")]
+        yield {"measure": name, "value": "" if m.value is None else f"{m.value:,.2f}", "unit": m.unit,
+               "remark": m.why or (f"unseen: {', '.join(unseen)}" if unseen else "")}  # fmt: skip
 
 
 def figures(design: Design) -> Iterator[dict[str, str]]:

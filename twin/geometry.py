@@ -74,7 +74,7 @@ def sound(motors: list[Motor], plan: SitePlan, lines: Sequence[str] = ()) -> NDA
     """
     layout = noise.Layout(
         walls=[noise.Wall(*w.ends, w.height_m) for w in plan.walls.values()],
-        blocks=[noise.Block(tuple(b.outline), b.height_m) for b in plan.buildings.values()],
+        blocks=[noise.Block(tuple(b.outline), b.height_m) for b in plan.buildings.values() if b.screens_sound],
         g=plan.ground, a_weighted_ground=plan.ground_method == "a_weighted",
     )  # fmt: skip
     spots: dict[tuple[float, float, float], int] = {}  # many machines stand at one point

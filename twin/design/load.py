@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Model = TypeVar("Model", bound=BaseModel)
 CATALOGUE = "twin.design.catalogue"
+PLANS = "twin.design.plans"
 MAX_BYTES = 2_000_000
 
 
@@ -201,6 +202,7 @@ MOST_BASES = 8
 def laid_on_base(path: Path, data: dict[str, Any]) -> dict[str, Any]:
     """A design `based_on` another is that one with its own fields laid over: mappings field by field, `null` takes a field out."""
     chain = []
+    _find_plan(path, data)
     while isinstance(data.get("based_on"), str):
         name = data.pop("based_on")
         near = path.parent / name
@@ -209,9 +211,34 @@ def laid_on_base(path: Path, data: dict[str, Any]) -> dict[str, Any]:
         if len(chain) > MOST_BASES:
             raise BatchtwinError("E101", where=f"{path}: based_on", problem="designs are based on each other", mend="break the circle")
         data = read_yaml(path, "design")[0]
+        _find_plan(path, data)
     for over in reversed(chain):
         data = _laid_over(data, over)
     return data
+
+
+def _find_plan(path: Path, data: dict[str, Any]) -> None:
+    """Name the file of a design's site plan: one beside the design, or a packaged one."""
+    site = data.get("site")
+    if not isinstance(site, dict) or not isinstance(site.get("plan"), str):
+        return
+    known = {p.stem: p for p in sorted(Path(str(resources.files(PLANS))).glob("*.geojson"))}
+    file = known.get(site["plan"], path.parent / site["plan"])
+    if not file.exists():
+        problem, mend = f"no site plan '{site['plan']}'", f"give a GeoJSON file, or one of {', '.join(known)}"
+        raise BatchtwinError("E101", where=f"{path}: site.plan", problem=problem, mend=mend)
+    data["site"] = site | {"plan": str(file)}
+
+
+def _with_plan(data: dict[str, Any]) -> dict[str, Any]:
+    """A design with the fields of its site plan's file; what the design itself says of the site is laid over them."""
+    site = data.get("site")
+    if not isinstance(site, dict) or not isinstance(site.get("plan"), str):
+        return data
+    from twin.design.geojson import read_plan
+
+    own = {k: v for k, v in site.items() if k != "plan"}
+    return data | {"site": _laid_over(read_plan(Path(site["plan"])), own)}
 
 
 def _laid_over(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -240,7 +267,7 @@ def load_design(name: str | Path) -> Design:
 
     path = find(name, CATALOGUE, "design")
     data, node = read_yaml(path, "design")
-    data = laid_on_base(path, data)
+    data = _with_plan(laid_on_base(path, data))
     if isinstance(data.get("recipes"), str):
         book = find(data["recipes"], "twin.design.recipes", "recipe book")
         data["recipes"] = read_yaml(book, "recipe book")[0].get("recipes")

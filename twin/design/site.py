@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from twin.design.grounds import Building, Camera, Drain, Ground, KeyPoint, Point, Road, Walkway, Wall
+from twin.design.grounds import mistakes as ground_mistakes
 from twin.equipment.dust_source import DustControl
 from twin.equipment.monitor import Monitor
 from twin.equipment.part import Name, Part, figure
@@ -15,23 +17,6 @@ from twin.equipment.spray import Spray
 
 if TYPE_CHECKING:
     from twin.design.schema import Design, Mistake
-
-Metre = Annotated[float, Field(ge=-5000, le=5000)]
-Point = tuple[Metre, Metre]
-
-
-class Building(Part):
-    """A building that screens sound; its outline and height."""
-
-    outline: list[Point] = Field(min_length=3, max_length=60)
-    height_m: float = Field(gt=0, le=200)
-
-
-class Wall(Part):
-    """A wall that screens sound, from one end to the other."""
-
-    ends: tuple[Point, Point]
-    height_m: float = Field(gt=0, le=50)
 
 
 class Place(Part):
@@ -109,6 +94,15 @@ class SitePlan(Part):
     )
     buildings: dict[str, Building] = Field(default_factory=dict)
     walls: dict[str, Wall] = Field(default_factory=dict)
+    roads: dict[str, Road] = Field(default_factory=dict, description="carriageways as they lie; dust and noise come from the place `Road`")
+    walkways: dict[str, Walkway] = Field(default_factory=dict)
+    green: dict[str, Ground] = Field(default_factory=dict, description="planted; where it overlaps paved ground, it is green")
+    paved: dict[str, Ground] = Field(default_factory=dict)
+    drains: dict[str, Drain] = Field(default_factory=dict)
+    cameras: dict[str, Camera] = Field(default_factory=dict)
+    key_points: dict[str, KeyPoint] = Field(
+        default_factory=dict, description="what must be watched, beside or in place of what the machines ask for (`twin/design/sight.py`)"
+    )
     ground: float = figure(0.0, "-", "G of ISO 9613-2 7.3.1: 0 paved, 1 soft", ge=0, le=1)
     urban: bool = Field(True, description="urban or rural dispersion")
     zone: Literal["1", "2", "3", "4"] = Field("3", description="class of the area by GB 12348-2008: limits of noise")
@@ -163,9 +157,7 @@ def mistakes(design: Design) -> Iterator[Mistake]:
     plan = design.site
     if not Polygon(plan.boundary).is_valid or Polygon(plan.boundary).area < 100:
         yield ("site", "boundary"), "is no area of 100 m² or more, or crosses itself", "give its corners in order, in metres"
-    for key, building in plan.buildings.items():
-        if not Polygon(building.outline).is_valid:
-            yield ("site", "buildings", key, "outline"), "crosses itself", "give its corners in order, in metres"
+    yield from ground_mistakes(design)
     for key, spray in plan.sprays.items():
         if spray.source is not None and spray.source not in design.water.basins:
             yield (
