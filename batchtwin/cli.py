@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__
+from batchtwin import __version__, judging
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -443,6 +443,9 @@ def cdp(
     else:
         command.tell(solved, outcome)
     raise typer.Exit(FAILED if outcome.infeasible else DONE)
+
+
+app.command(epilog=EXIT_CODES)(judging.judge)
 
 
 def main() -> int:

@@ -153,7 +153,16 @@ def test_every_field_of_a_scenario_is_told() -> None:
     from scenarios import orders, schema
 
     told = quoted("docs/scenario.md")
-    for kind in (schema.Scenario, orders.Order, orders.Change, orders.Demand, schema.Rain, schema.Weather, schema.FaultPlan, schema.Delivery):
+    for kind in (
+        schema.Scenario,
+        orders.Order,
+        orders.Change,
+        orders.Demand,
+        schema.Rain,
+        schema.Weather,
+        schema.FaultPlan,
+        schema.Delivery,
+    ):
         assert set(kind.model_fields) <= told, kind.__name__
 
 
@@ -165,7 +174,25 @@ def test_every_column_of_a_run_is_told(tmp_path: Path) -> None:
     run, told = open_run(tmp_path / "run"), quoted("docs/run.md")
     assert (
         set(run.tables)
-        == {"batches", "boundary", "cubes", "deliveries", "emissions", "energy", "events", "gate", "ledger", "lots", "pours", "returned", "samples", "tags", "violations", "weather", "weighings"}
+        == {
+            "batches",
+            "boundary",
+            "cubes",
+            "deliveries",
+            "emissions",
+            "energy",
+            "events",
+            "gate",
+            "ledger",
+            "lots",
+            "pours",
+            "returned",
+            "samples",
+            "tags",
+            "violations",
+            "weather",
+            "weighings",
+        }
         <= told
     )
     for table in set(run.tables) - {"tags"}:
