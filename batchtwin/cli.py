@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__, judging
+from batchtwin import __version__, judging, tracing
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -446,6 +446,7 @@ def cdp(
 
 
 app.command(epilog=EXIT_CODES)(judging.judge)
+app.command(epilog=EXIT_CODES)(tracing.trace)
 
 
 def main() -> int:

@@ -163,8 +163,9 @@ class Judge:
         limit = self._limit(evidence)
         met = holds(fact.value, limit, evidence.sense)
         follow = {"document": fact.document, "date": str(fact.date)} | ({"valid_until": str(fact.valid_until)} if fact.valid_until else {})
-        why = told(what, fact.value, limit, evidence.sense, evidence.unit, met, 1, f"{fact.document}, {fact.date}", None)
-        return Answer("declared", key, what, "pass" if met else "fail", fact.value, limit, evidence.sense, evidence.unit, evidence.confidence == "recalled",
+        unit = evidence.unit or (MEASURES[evidence.measure].unit if evidence.measure else "")
+        why = told(what, fact.value, limit, evidence.sense, unit, met, 1, f"{fact.document}, {fact.date}", None)
+        return Answer("declared", key, what, "pass" if met else "fail", fact.value, limit, evidence.sense, unit, evidence.confidence == "recalled",
                       evidence.must, why, follow)  # fmt: skip
 
     def _in_time(self, key: str, fact: Fact) -> None:

@@ -119,6 +119,21 @@ class Subject:
         self.need("tags")
         return [c for c in self.run.sql("SELECT * FROM tags LIMIT 0").column_names if c.endswith(ending)]
 
+    def each_column(self, columns: list[str], of: dict[str, str], beside: dict[str, tuple[str, str]] | None = None) -> str:
+        """SQL with a row for each of some columns of the tags table, found in one scan: `name` and what `of` asks of column `{c}`.
+
+        Args:
+            of: expressions by name; `{c}` stands for the column, a key of `beside` for its neighbour.
+            beside: by key, the ending of a column and the one that its neighbour has in its place.
+        """
+
+        def put(expression: str, column: str) -> str:
+            others = {k: quoted(column.removesuffix(old) + new) for k, (old, new) in (beside or {}).items()}
+            return expression.format(c=quoted(column), **others)
+
+        lists = [f"unnest([{', '.join(put(expression, c) for c in columns)}]) AS {name}" for name, expression in of.items()]
+        return f"SELECT unnest([{', '.join(map(literal, columns))}]) AS name, {', '.join(lists)} FROM tags"
+
 
 def _trim(sql: str) -> str:
     return " ".join(sql.split())

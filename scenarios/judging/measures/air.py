@@ -85,14 +85,11 @@ def stack_dust(s: Subject) -> Reading:
     columns = s.columns(".OutletHour.max") or s.columns(".OutletHour")
     if not columns:
         raise Missing("the plant has no dust collector", "站内没有除尘设备")
-    worst = " UNION ALL ".join(
-        f"SELECT '{c.split('.OutletHour')[0]}' AS collector, max({quoted(c)}) AS mg, arg_max(time_s, {quoted(c)}) AS time_s FROM tags"
-        for c in columns
-    )
+    worst = s.each_column(columns, {"mg": "max({c})", "time_s": "arg_max(time_s, {c})"})
     return s.of_run(
         f"SELECT max(mg) AS value, count(*) AS n FROM ({worst})",
         ("no collector was read", "没有除尘器读数"),
-        f"SELECT * FROM ({worst}) ORDER BY mg DESC LIMIT 20",
+        f"SELECT name AS collector, mg, time_s FROM ({worst}) ORDER BY mg DESC LIMIT 20",
     )
 
 
@@ -109,7 +106,7 @@ def monitors_online(s: Subject) -> Reading:
     columns = s.columns(".Outage")
     if not columns:
         raise Missing("the plant has no monitoring station", "站内没有监测站")
-    each = " UNION ALL ".join(f"SELECT '{c}' AS tag, 100 * (1 - avg({quoted(c)})) AS online, count(*) AS n FROM tags" for c in columns)
+    each = s.each_column(columns, {"online": "100 * (1 - avg({c}))", "n": "count({c})"})
     return s.of_run(f"SELECT min(online) AS value, any_value(n) AS n FROM ({each})", NO_BOUNDARY, f"SELECT * FROM ({each}) ORDER BY online")
 
 
@@ -118,7 +115,7 @@ def exceedances_unhandled(s: Subject) -> Reading:
     """Alarms over limits without an act — of an operator, from outside, of a spray — up to an hour after their end."""
     s.need("events", "tags", "boundary")
     sprays = [c for c in s.columns(".Running") if c.startswith("Air.Spray.")]
-    ran = " UNION ALL ".join(f"SELECT time_s FROM tags WHERE {quoted(c)} > 0" for c in sprays)
+    ran = f"SELECT time_s FROM tags WHERE {' OR '.join(f'{quoted(c)} > 0' for c in sprays)}" if sprays else ""
     begun = f"""WITH said AS (SELECT name, kind, time_s, lead(time_s) OVER (PARTITION BY name ORDER BY time_s, kind) AS next_s FROM events
         WHERE kind IN ('alarm', 'alarm-end') AND split_part(name, '.', -1) IN ({", ".join(repr(w) for w in WATCHED)})),
         spells AS (SELECT name, time_s, coalesce(next_s, {s.span_s}) + {AFTER_S} AS until_s FROM said WHERE kind = 'alarm'),
@@ -190,8 +187,6 @@ def sprays_ready(s: Subject) -> Reading:
     names = [c.removesuffix(".Auto") for c in s.columns(".Auto") if c.startswith("Air.Spray.")]
     if not names:
         return Reading(0.0, path="site.sprays")
-    each = " UNION ALL ".join(
-        f"SELECT '{n}' AS spray, 100 * avg(CASE WHEN {quoted(f'{n}.Auto')} > 0 AND {quoted(f'{n}.Tripped')} = 0 THEN 1 ELSE 0 END) AS ready, count(*) AS n FROM tags"
-        for n in names
-    )
+    ready = "100 * avg(CASE WHEN {c} > 0 AND {t} = 0 THEN 1 ELSE 0 END)"
+    each = s.each_column([f"{n}.Auto" for n in names], {"ready": ready, "n": "count({c})"}, {"t": ("Auto", "Tripped")})
     return s.of_run(f"SELECT min(ready) AS value, any_value(n) AS n FROM ({each})", NO_BOUNDARY, f"SELECT * FROM ({each}) ORDER BY ready")

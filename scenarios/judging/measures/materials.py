@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from scenarios.judging.subject import Missing, Reading, Subject, measure, values
+from scenarios import carbon
+from scenarios.judging.subject import Reading, Subject, measure, values
 
 NO_LOT = ("no lot of material came in the run", "运行中没有原材料进场")
 BOUGHT = "supplier NOT IN ('opening stock', 'separator')"
@@ -68,17 +69,12 @@ def transport_share(s: Subject, ways: list[Way]) -> Reading:
     )
 
 
-@measure("kg/m³", "carbon of concrete, modules A1 to A4", "混凝土碳排放强度（A1–A4）")
+@measure("kg/m³", "carbon of the materials of concrete, module A1", "混凝土原材料碳排放强度（A1）")
 def carbon_kg_m3(s: Subject) -> Reading:
-    """Kilograms of CO2e for a cubic metre, mean of the run; a statistic (`scenarios/carbon.py`)."""
-    from scenarios import carbon
-
-    s.need("batches", "lots", "energy", "weather", "deliveries")
-    rows = carbon.by_batch(s.run)
-    if rows.empty or rows.volume_m3.sum() <= 0:
-        raise Missing("the run made no batch", "运行中没有生产")
-    return Reading(
-        float(rows.total_kg.sum() / rows.volume_m3.sum()),
-        len(rows),
-        sql="SELECT line, number, volume_m3, cement_kg, fly_ash_kg, slag_kg FROM batches",
+    """Kilograms of CO2e for a cubic metre as its batches were made; a statistic. The report has modules A2 to A4, too."""
+    s.need("batches")
+    factors = carbon.factors()["materials_kg_t"]
+    kg = " + ".join(f"{name}_kg * {float(f['value']) / 1000!r}" for name, f in factors.items() if name in carbon.SPECIES)
+    return s.of_run(
+        f"SELECT sum({kg}) / nullif(sum(volume_m3), 0) AS value, count(*) AS n FROM batches", ("the run made no batch", "运行中没有生产")
     )

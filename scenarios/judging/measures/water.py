@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scenarios import mixing_water
+from scenarios.judging.measures.weighing import LOAD_BATCHES
 from scenarios.judging.subject import Missing, Reading, Subject, literal, measure, values
 from twin.design.schema import HIGH_STRENGTH_MPA
 
@@ -161,14 +162,13 @@ def slurry_unstirred(s: Subject) -> Reading:
 
 @measure("", "separator, slurry basin and slurry weighers in one system", "砂石分离与浆水回收一体化系统")
 def slurry_system(s: Subject) -> Reading:
-    """True when separated water goes to a stirred basin, a pump brings it to a line, and a weigher doses it."""
+    """True when separated water goes to a basin, a pump brings it to a line, and a weigher doses it."""
     w, lines = loop(s), s.get("lines")
     to = (w.get("separator") or {}).get("water_to")
-    stirred = to in w["basins"] and bool(w["basins"][to].get("agitator_kw"))
     pumped = any(p["source"] == to and p["to"].partition(".")[0] in lines for p in w["pumps"].values())
     tanks = {(line, name) for line, of in lines.items() for name, t in of["tanks"].items() if t["holds"] == "slurry_water"}
     dosed = any((line, f["source"]) in tanks for line, of in lines.items() for g in of["weighers"].values() for f in g["feeders"].values())
-    parts = {"separator": to is not None, "stirred basin": stirred, "pump to a line": pumped, "weigher": dosed}
+    parts = {"separator": to is not None, "pump to a line": pumped, "weigher": dosed}
     missing = tuple({"missing": name} for name, there in parts.items() if not there)
     return Reading(not missing, len(parts), path="water.separator.water_to, water.pumps, lines.*.weighers", rows=missing)
 
@@ -177,12 +177,33 @@ def slurry_system(s: Subject) -> Reading:
 def mixing_water_unfit(s: Subject) -> Reading:
     """Batches of which the blend of mains and slurry water breaks JGJ 63 Table 3.1.1, from the design's analyses."""
     s.need("weighings", "deliveries", "batches")
-    found = mixing_water.by_batch(s.run)
-    if found.empty:
-        raise Missing("no batch with water belongs to a load", "没有可判定拌合水的盘次")
-    bad = found[~found.ok]
-    return Reading(len(bad), len(found), path="water.mains_quality, water.slurry_quality", rows=tuple(bad.head(20).to_dict("records")),
-                   sql="SELECT line, batch, material, sum(true_kg) AS kg FROM weighings GROUP BY ALL")  # fmt: skip
+    species = {name: m["species"] for name, m in s.get("materials").items()}
+    wet, slurry = (
+        ", ".join(literal(m) for m, k in species.items() if k in kinds) or "NULL"
+        for kinds in (("water", "slurry_water"), ("slurry_water",))
+    )
+    uses = values([(r["grade"], r.get("use", "reinforced")) for r in s.get("recipes")])
+    blends = f"""WITH {LOAD_BATCHES}, wet AS (SELECT line, batch, coalesce(sum(true_kg) FILTER (material IN ({slurry})), 0) / nullif(sum(true_kg), 0) AS share
+            FROM weighings WHERE material IN ({wet}) GROUP BY line, batch),
+        blends AS (SELECT ticket, grade, line, batch, coalesce(use, 'reinforced') AS use, share FROM load_batches JOIN wet USING (line, batch)
+            LEFT JOIN (VALUES {uses}) AS u(grade, use) USING (grade) WHERE share IS NOT NULL)"""
+    unfit = _unfit(s.get("water.mains_quality"), s.get("water.slurry_quality"))
+    return s.of_run(
+        f"{blends} SELECT count(*) FILTER ({unfit}) AS value, count(*) AS n FROM blends",
+        ("no batch with water belongs to a load", "没有可判定拌合水的盘次"),
+        f"{blends} SELECT ticket, grade, use, line, batch, share AS slurry_share FROM blends WHERE {unfit} ORDER BY share DESC LIMIT 20",
+    )
+
+
+def _unfit(mains: dict[str, float], slurry: dict[str, float]) -> str:
+    """SQL: does a blend with `share` of slurry water break a limit of its `use`? Blending as in `scenarios/mixing_water.py`."""
+    acid = f"14 + log10((1 - share) * {10 ** (mains['ph'] - 14)!r} + share * {10 ** (slurry['ph'] - 14)!r})"
+    broken = []
+    for use, limits in mixing_water.LIMITS.items():
+        over = [f"{mains[k]!r} + share * {slurry[k] - mains[k]!r} > {limit!r}" for k, limit in limits.items() if k != "ph"]
+        over.append(f"{acid} < {limits['ph']!r}")
+        broken.append(f"(use = {literal(use)} AND ({' OR '.join(over)}))")
+    return " OR ".join(broken)
 
 
 @measure("kg", "slurry water in concrete that must hold none", "禁用混凝土中的浆水量")
