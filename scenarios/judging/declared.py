@@ -53,12 +53,16 @@ def load_declared(name: str | Path, book: Book) -> Declared:
     Raises:
         BatchtwinError: unknown name, unreadable file, or the list of its mistakes.
     """
-    known = {key for b in (book, *map(load_book, book_names())) for key in b.facts}
+    books = (book, *map(load_book, book_names()))
+    known = {key for b in books for key in b.facts}
+    numbers = {e.declared for b in books for c in b.clauses for e in c.evidence if e.sense in ("least", "most")}
 
     def mistakes(declared: Declared) -> Iterator[Mistake]:
         for key, fact in declared.facts.items():
             if key not in known:
                 yield ("facts", key), f"no rule book asks for '{key}'{nearest(key, known)}", "correct it or remove it"
+            if key in numbers and (isinstance(fact.value, bool) or not isinstance(fact.value, (int, float))):
+                yield ("facts", key, "value"), f"{fact.value!r} is no number", "give a number"
             if fact.valid_until is not None and fact.valid_until < fact.date:
                 yield ("facts", key, "valid_until"), "ends before its date", "correct one of both"
 

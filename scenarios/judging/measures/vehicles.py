@@ -72,13 +72,12 @@ def violations_counted(s: Subject) -> Reading:
 
 @measure("%", "trucks washed as they left", "出厂车辆冲洗比例")
 def washed_share(s: Subject) -> Reading:
-    """Washes of the truck wash over passages out; it may wash deliveries of material, too, so the share is held to 100."""
+    """Washes of the truck wash over loads that passed the gate; it may wash deliveries of material, too, so the share is held to 100."""
     if not (s.design.get("water") or {}).get("truck_wash"):
         return Reading(0.0, path="water.truck_wash")
-    s.need("gate", "tags")
-    column = '"Water.TruckWash.Washed"'
+    s.need("deliveries", "tags")
     return s.of_run(
-        f"SELECT least(100.0, 100.0 * (SELECT max({column}) FROM tags) / nullif(count(*), 0)) AS value, count(*) AS n FROM gate WHERE way = 'out' AND passed",
+        'SELECT least(100.0, 100.0 * (SELECT max("Water.TruckWash.Washed") FROM tags) / nullif(count(gate_s), 0)) AS value, count(gate_s) AS n FROM deliveries',
         NO_PASSAGE,
     )
 
