@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from scenarios.run import Run
@@ -117,7 +118,11 @@ class Subject:
     def columns(self, ending: str) -> list[str]:
         """Columns of the tags table that end so."""
         self.need("tags")
-        return [c for c in self.run.sql("SELECT * FROM tags LIMIT 0").column_names if c.endswith(ending)]
+        return [c for c in self._tags if c.endswith(ending)]
+
+    @cached_property
+    def _tags(self) -> list[str]:
+        return list(self.run.info.get("resolution") or self.run.sql("SELECT * FROM tags LIMIT 0").column_names)
 
     def each_column(self, columns: list[str], of: dict[str, str], beside: dict[str, tuple[str, str]] | None = None) -> str:
         """SQL with a row for each of some columns of the tags table, found in one scan: `name` and what `of` asks of column `{c}`.
