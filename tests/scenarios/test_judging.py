@@ -475,7 +475,8 @@ def test_a_year_is_judged_in_ten_seconds(folder: Path, tmp_path: Path) -> None:
             f"COPY (SELECT {select} FROM {table}, range({n}) AS r(i)) TO '{year / table / 'part-00001.parquet'}' (FORMAT parquet)"
         )
     big = open_run(year)
-    big.info = big.info | {"resolution": {}}
+    big.info = copy.deepcopy(big.info) | {"resolution": {}}
+    big.info["outcome"]["sim_seconds"] = 365 * 86400.0
     assert big.sql("SELECT count(*) AS n FROM weighings").to_pylist()[0]["n"] > 1_600_000
     book, began = book_of("hubei-benchmark"), time.process_time()
     verdict = Judge(book, Subject(big), facts(book)).verdict()
@@ -483,3 +484,10 @@ def test_a_year_is_judged_in_ten_seconds(folder: Path, tmp_path: Path) -> None:
     assert len(verdict.clauses) == 18
     assert used_s <= 20.0, "CPU seconds of two cores"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= 2 * 1024 * 1024, "KiB"
+    # What a run of a year gives is measured, whatever was declared; in Wuhan more is asked for.
+    output, use = verdict.clauses[0].evidence[:2]
+    assert (output.kind, output.value, output.limit) == ("measured", 523_200.0, 500_000.0)
+    assert use.kind == "measured" and use.value == pytest.approx(100 * 523_200 / (180 * 4800)) and verdict.clauses[0].result == "pass"
+    big.info["design"]["premises"]["city"] = "wuhan"
+    clause = Judge(book, Subject(big), facts(book)).clause(book.clauses[0])
+    assert clause.result == "fail" and clause.limit == 3_000_000 and "2,476,800 m³ more" in clause.why.en
