@@ -83,7 +83,8 @@ class Judge:
             en="; ".join([a.why.en for a in telling] + [f"recommended: {a.why.en}" for a in advice]),
             zh="；".join([a.why.zh for a in telling] + [f"建议：{a.why.zh}" for a in advice]),
         )
-        return self._result(clause, result, telling[0], why, answers)
+        decisive = next((a for a in telling if a.kind == "measured"), telling[0])
+        return self._result(clause, result, decisive, why, answers)
 
     def _result(self, clause: Clause, result: Result, by: Answer, why: Title, answers: list[Answer]) -> ClauseResult:
         indicative = result in ("pass", "fail") and any(a.indicative for a in answers if a.result == result and (a.must or not clause.must))
@@ -215,7 +216,7 @@ def told(
     """One line: what was found, against which limit, of how many, and what would mend it, where."""
     u = f" {unit}" if unit else ""
     en, zh = f"{what.en}: {shown(value)}{u}", f"{what.zh}：{shown(value, 'zh')}{u}"
-    if sense != "known":
+    if sense != "known" and not (met and limit is True):  # «yes» says it
         en, zh = f"{en}, {SENSE[sense][0]} {shown(limit)}{u}", f"{zh}，{SENSE[sense][1]} {shown(limit, 'zh')}{u}"
     if of > 1:
         en, zh = f"{en} (of {of})", f"{zh}（共 {of}）"
