@@ -1,4 +1,4 @@
-"""What there is to choose from, as rows for tables, CSV and JSON: designs, scenarios, tags, faults."""
+"""What there is to choose from, as rows for tables, CSV and JSON: designs, scenarios, rule books, tags, faults."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 SCENARIOS = "scenarios.packaged"
+BOOKS = "scenarios.criteria"
 
 
 def _documents(package: str, with_base: bool = False) -> list[Row]:
@@ -37,6 +38,11 @@ def scenarios() -> list[Row]:
     """The packaged scenarios."""
     return [{"name": s["name"], "design": s["design"], "starts": s["starts"], "lasts": s["lasts"], "fidelity": s.get("fidelity", "scan"),
              "en": s["title"]["en"], "zh": s["title"]["zh"]} for s in _documents(SCENARIOS)]  # fmt: skip
+
+
+def books() -> list[Row]:
+    """The packaged rule books."""
+    return [{"name": b["name"], "clauses": len(b["clauses"]), "en": b["title"]["en"], "zh": b["title"]["zh"]} for b in _documents(BOOKS)]
 
 
 def plant_of(design: str | None) -> Plant:
@@ -87,12 +93,13 @@ def as_csv(rows: list[Row]) -> str:
 
 
 def locate(name: str) -> tuple[str, Path]:
-    """Whether a packaged name or a file is a `design` or a `scenario`, and where it lies.
+    """Whether a packaged name or a file is a `design`, a `scenario` or a `rule book`, and where it lies.
 
     Raises:
         BatchtwinError: unknown name, unreadable file, or a file that is neither.
     """
     known = {n: ("design", p) for n, p in packaged(CATALOGUE).items()} | {n: ("scenario", p) for n, p in packaged(SCENARIOS).items()}
+    known |= {n: ("rule book", p) for n, p in packaged(BOOKS).items()}
     if name in known:
         return known[name]
     try:
@@ -104,5 +111,7 @@ def locate(name: str) -> tuple[str, Path]:
         return "design", path
     if data.keys() & {"orders", "demand", "starts"}:
         return "scenario", path
+    if "clauses" in data:
+        return "rule book", path
     raise BatchtwinError("E101", where=f"{path}:1: the file", problem="is neither a design nor a scenario",
                          mend="a design has 'lines' and 'materials' or 'based_on', a scenario 'starts' and 'orders' or 'demand'")  # fmt: skip

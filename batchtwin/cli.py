@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__
+from batchtwin import __version__, judging, tracing
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -144,7 +144,7 @@ def run(
 
 @app.command("list", epilog=EXIT_CODES)
 def list_(
-    what: Annotated[str, typer.Argument(metavar="designs|scenarios|tags|faults")],
+    what: Annotated[str, typer.Argument(metavar="designs|scenarios|books|tags|faults")],
     design: Design = None,
     form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
     as_json: Json = False,
@@ -154,7 +154,7 @@ def list_(
     from batchtwin import catalogue
 
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "designs": catalogue.designs, "scenarios": catalogue.scenarios, "tags": lambda: catalogue.tags(design), "faults": catalogue.faults,
+        "designs": catalogue.designs, "scenarios": catalogue.scenarios, "books": catalogue.books, "tags": lambda: catalogue.tags(design), "faults": catalogue.faults,
     }  # fmt: skip
     if what not in makers:
         raise unknown("list", what, makers)
@@ -173,7 +173,7 @@ def list_(
 
 @app.command("show", epilog=EXIT_CODES)
 def show_(
-    name: Annotated[str, typer.Argument(help="A design, scenario, fault, tag or machine, or the folder of a run.")],
+    name: Annotated[str, typer.Argument(help="A design, scenario, rule book, fault, tag or machine, or the folder of a run.")],
     design: Design = None,
     geojson: Annotated[bool, typer.Option("--geojson", help="The site plan of a design as GeoJSON on stdout and nothing else.")] = False,
     lang: Lang = None,
@@ -192,11 +192,11 @@ def show_(
 
 @app.command(epilog=EXIT_CODES)
 def check(
-    file: Annotated[str, typer.Argument(help="A design or a scenario: a YAML file or a packaged name.")],
+    file: Annotated[str, typer.Argument(help="A design, a scenario or a rule book: a YAML file or a packaged name.")],
     design: Design = None,
     lang: Lang = None,
 ) -> None:
-    """Check a design or a scenario; every mistake is told with its file, line and field."""
+    """Check a design, a scenario or a rule book; every mistake is told with its file, line and field."""
     from batchtwin.catalogue import locate
 
     kind, path = locate(file)
@@ -210,6 +210,13 @@ def check(
         plant = load_design(path)
         print(
             f"OK: {file}: design {plant.name}, {len(plant.lines)} line(s), {len(plant.materials)} materials, {len(plant.recipes)} recipes"
+        )
+    elif kind == "rule book":
+        from scenarios.judging.book import load_book
+
+        book = load_book(path)
+        print(
+            f"OK: {file}: rule book {book.name}, {len(book.clauses)} clause(s) in {len(book.sections)} section(s), {len(book.facts)} fact(s) to declare"
         )
     else:
         from scenarios.booking import planned_loads
@@ -472,6 +479,10 @@ def cdp(
     else:
         command.tell(solved, outcome, played)
     raise typer.Exit(FAILED if outcome.infeasible else DONE)
+
+
+app.command(epilog=EXIT_CODES)(judging.judge)
+app.command(epilog=EXIT_CODES)(tracing.trace)
 
 
 def main() -> int:

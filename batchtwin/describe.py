@@ -13,6 +13,7 @@ from batchtwin import catalogue, show
 from twin.errors import BatchtwinError, unknown
 
 if TYPE_CHECKING:
+    from scenarios.judging.book import Book
     from scenarios.schema import Scenario
     from twin.design.schema import Design
     from twin.equipment.part import Part
@@ -39,9 +40,29 @@ def describe(name: str, design: str | None, language: str) -> None:
         from twin.design.load import load_design
 
         return _design(load_design(path), language)
+    if kind == "rule book":
+        from scenarios.judging.book import load_book
+
+        return _book(load_book(path), language)
     from scenarios.schema import load_scenario
 
     _scenario(*load_scenario(path, design), language)
+
+
+def _book(book: Book, language: str) -> None:
+    zh = language == "zh"
+    of = lambda title: title.zh if zh else title.en
+    rows = [
+        {
+            "clause": c.id,
+            "title": of(c.title),
+            "must": c.must,
+            "evidence": [e.measure or e.declared or "" for e in c.evidence],
+            "text": of(c.text),
+        }
+        for c in book.clauses
+    ]
+    show.table(rows, f"{book.name}: {of(book.source)}")
 
 
 def _run(folder: str, language: str) -> None:

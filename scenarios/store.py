@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from scenarios.judging.integrity import sealed
 from scenarios.recent import Recent
 from twin.errors import BatchtwinError
 
@@ -155,7 +156,7 @@ class RunWriter:
             self._lock.close()
 
     def _end(self, state: str) -> None:
-        self.info["state"] = state
+        self.info = sealed(self.info | {"state": state}, self.path)
         write_json(self.path / "run.json", self.info)
         (self.path / "run.lock").unlink(missing_ok=True)
 

@@ -19,6 +19,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "E201": ("{path} is no run: {problem}", "{path} 不是运行记录：{problem}"),
     "E202": ("{path} holds something already; choose another --out or remove it", "{path} 已有内容；请另选 --out 或先删除"),
     "E203": ("cannot write {path}: {problem}; free space or choose another --out", "无法写入 {path}：{problem}；请腾出空间或另选 --out"),
+    "E204": ("{path} is not judged: {problem}; {mend}", "{path} 不予判定：{zh}；{mend_zh}"),
     "E301": ("no tag '{name}'{near}", "没有标签“{name}”{near}"),
     "E302": ("tag {name} is a {direction}; {who} may not write it", "标签 {name} 属于 {direction}；{who} 不得写入"),
     "E303": ("fault {fault} does not apply to {target}; it applies to {kinds}", "故障 {fault} 不适用于 {target}；适用于 {kinds}"),
@@ -28,7 +29,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 KINDS_ZH = {"design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "place": "地点", "machine": "设备", "table": "数据表", "list": "清单", "benchmark": "基准测试",
-            "recipe book": "配合比文件", "recipe": "配合比", "case": "验收用例", "line": "生产线", "role": "角色", "user": "用户", "material": "物料", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
+            "recipe book": "配合比文件", "recipe": "配合比", "case": "验收用例", "rule book": "条款手册", "declared facts": "声明事实", "file of declared facts": "声明事实文件", "line": "生产线", "role": "角色", "user": "用户", "material": "物料", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
 NEAR = re.compile(r"; did you mean '(.*)'\?")
 
 

@@ -87,6 +87,7 @@ def test_help_tells_the_exit_codes(tmp_path: Path) -> None:
     [
         ("designs", {"name", "lines", "en", "zh"}, "hzs180"),
         ("scenarios", {"name", "design", "starts", "lasts", "fidelity", "en", "zh"}, "working-day"),
+        ("books", {"name", "clauses", "en", "zh"}, "hubei-benchmark"),
         ("tags", {"name", "type", "unit", "range", "direction", "writer", "states", "en", "zh"}, "Line1.Weigher.Cement.Gross"),
         ("faults", {"name", "applies_to", "severity", "unit", "default", "tags", "en", "zh"}, "leaking-gate"),
     ],

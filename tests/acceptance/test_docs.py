@@ -277,7 +277,7 @@ def figure_table() -> str:
                 extra = info.json_schema_extra
                 if isinstance(extra, dict) and "unit" in extra:
                     values = info.default if isinstance(info.default, tuple) else (info.default,)
-                    default = "must be given" if info.is_required() else ", ".join(f"{v:g}" for v in values)
+                    default = "must be given" if info.is_required() else ", ".join("not known" if v is None else f"{v:g}" for v in values)
                     unsure = " «unverified»" if extra["confidence"] == "recalled" else ""
                     rows.append([kind.__name__, f"`{field}`", str(extra["unit"]), default, f"{extra['source']}{unsure}"])
             for info in kind.model_fields.values():

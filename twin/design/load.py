@@ -71,6 +71,8 @@ def read_yaml(path: Path, kind: str) -> tuple[dict[str, Any], yaml.Node]:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         raise BatchtwinError("E103", path=path, problem=f"{line}{getattr(error, 'problem', None) or 'not YAML'}") from None
+    except ValueError as error:  # a date such as 2026-02-30
+        raise BatchtwinError("E103", path=path, problem=str(error)) from None
     if not isinstance(data, dict):
         raise BatchtwinError("E105", path=path, kind=kind)
     double = next(_doubles(node, set()), None)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from twin.design.district import District
 from twin.design.district import mistakes as district_mistakes
+from twin.design.premises import Premises
 from twin.design.site import SitePlan
 from twin.design.site import mistakes as site_mistakes
 from twin.design.water import WaterLoop, recycled_materials
@@ -135,6 +136,7 @@ class Design(Part):
     solar_kwp: float = figure(0.0, "kW", "solar roof, peak power; 0 for none", ge=0, le=20000)
     water: WaterLoop = Field(default_factory=WaterLoop)
     site: SitePlan = Field(default_factory=SitePlan)
+    premises: Premises = Field(default_factory=Premises)
     recipes: list[Recipe] = Field(min_length=1)
     sources: dict[str, str] = Field(default_factory=dict, description="where the figures of this design come from, by field")
 

@@ -1,0 +1,1 @@
+"""The packaged rule books, one YAML file each."""

@@ -1,0 +1,1 @@
+"""Packaged examples of declared facts, one YAML file each."""

@@ -1,0 +1,107 @@
+"""Vehicles: weighbridge and overloads, positioning and video, leaks, washing, what was against the rules."""
+
+from __future__ import annotations
+
+from scenarios.judging.subject import Missing, Reading, Subject, measure
+
+NO_PASSAGE = ("no truck passed the gate in the run", "运行中没有车辆出入")
+
+
+@measure("", "trucks let out over the legal mass", "超限放行的车次")
+def overloaded_released(s: Subject) -> Reading:
+    """Passages out that the gate let pass although the weighbridge showed more than the legal mass."""
+    s.need("gate")
+    where = f"way = 'out' AND passed AND shown_kg > {float(s.get('fleet.limit_kg'))}"
+    return s.of_run(
+        f"SELECT count(*) FILTER ({where}) AS value, count(*) FILTER (way = 'out') AS n FROM gate",
+        NO_PASSAGE,
+        f"SELECT time_s, truck, ticket, shown_kg, remark FROM gate WHERE {where} ORDER BY shown_kg DESC LIMIT 20",
+    )
+
+
+@measure("", "loads that left without being weighed", "未过磅出厂的车次")
+def loads_unweighed(s: Subject) -> Reading:
+    """Loads without a passage out at the weighbridge."""
+    s.need("deliveries", "gate")
+    where = "gate_s IS NOT NULL AND ticket NOT IN (SELECT ticket FROM gate WHERE way = 'out' AND ticket IS NOT NULL AND shown_kg > 0)"
+    return s.of_run(
+        f"SELECT count(*) FILTER ({where}) AS value, count(*) FILTER (gate_s IS NOT NULL) AS n FROM deliveries",
+        NO_PASSAGE,
+        f"SELECT ticket, truck, gate_s FROM deliveries WHERE {where} LIMIT 20",
+    )
+
+
+@measure("", "passages of trucks with a remark", "带异常备注的车辆通行次数")
+def gate_remarks(s: Subject, remark: str) -> Reading:
+    """Passages out at which the gate noted `remark`: `no position`, `no picture`, `leaking`."""
+    s.need("gate")
+    where = f"way = 'out' AND passed AND remark LIKE '%{remark}%'"
+    return s.of_run(
+        f"SELECT count(*) FILTER ({where}) AS value, count(*) FILTER (way = 'out') AS n FROM gate",
+        NO_PASSAGE,
+        f"SELECT time_s, truck, ticket, remark FROM gate WHERE {where} LIMIT 20",
+    )
+
+
+@measure("", "violations of vehicles of which no action is recorded", "无处理记录的车辆违规次数")
+def violations_unanswered(s: Subject) -> Reading:
+    """Rows of `violations` without an action; every truck that was sent back at the gate has a row."""
+    s.need("gate", "violations")
+    bad = "coalesce(action, '') = ''"
+    unbooked = (
+        "NOT g.passed AND NOT EXISTS (SELECT 1 FROM violations v WHERE v.kind = 'overload' AND v.truck = g.truck AND v.time_s = g.time_s)"
+    )
+    return s.of_run(
+        f"SELECT (SELECT count(*) FROM violations WHERE {bad}) + (SELECT count(*) FROM gate g WHERE {unbooked}) AS value, (SELECT count(*) FROM gate) AS n",
+        NO_PASSAGE,
+        f"SELECT time_s, truck, ticket, kind FROM violations WHERE {bad} UNION ALL SELECT time_s, truck, ticket, remark FROM gate g WHERE {unbooked} LIMIT 20",
+    )
+
+
+@measure("", "violations of vehicles", "车辆违规次数")
+def violations_counted(s: Subject) -> Reading:
+    """Rows of `violations` that are the driver's or the carrier's: overload, leak, speed, route, water."""
+    s.need("gate", "violations")
+    where = "kind NOT LIKE 'older than%'"
+    return s.of_run(
+        f"SELECT (SELECT count(*) FROM violations WHERE {where}) AS value, (SELECT count(*) FROM gate) AS n",
+        NO_PASSAGE,
+        f"SELECT kind, action, count(*) AS n FROM violations WHERE {where} GROUP BY ALL",
+    )
+
+
+@measure("%", "trucks washed as they left", "出厂车辆冲洗比例")
+def washed_share(s: Subject) -> Reading:
+    """Washes of the truck wash over loads that passed the gate; it may wash deliveries of material, too, so the share is held to 100."""
+    if not (s.design.get("water") or {}).get("truck_wash"):
+        return Reading(0.0, path="water.truck_wash")
+    s.need("deliveries", "tags")
+    return s.of_run(
+        'SELECT least(100.0, 100.0 * (SELECT max("Water.TruckWash.Washed") FROM tags) / nullif(count(gate_s), 0)) AS value, count(gate_s) AS n FROM deliveries',
+        NO_PASSAGE,
+    )
+
+
+@measure("", "trucks", "搅拌运输车数量")
+def trucks(s: Subject) -> Reading:
+    """Trucks of the fleet."""
+    return s.of_design("fleet.trucks")
+
+
+@measure("%", "kilometres of deliveries driven on batteries", "电动运输里程占比")
+def electric_share(s: Subject) -> Reading:
+    """Kilometres of battery trucks over all of them; a statistic."""
+    s.need("deliveries")
+    reading = s.of_run(
+        "SELECT 100.0 * coalesce(sum(km_out + km_back) FILTER (energy = 'battery'), 0) / nullif(sum(km_out + km_back), 0) AS value, count(km_back) AS n FROM deliveries",
+        NO_PASSAGE,
+    )
+    if reading.value is None:
+        raise Missing("no kilometres were driven in the run", "运行中没有行驶里程")
+    return reading
+
+
+@measure("kg", "scale interval of the weighbridge", "地磅检定分度值")
+def weighbridge_division(s: Subject) -> Reading:
+    """`weighbridge.division_kg` of the design."""
+    return s.of_design("weighbridge.division_kg")

@@ -1,0 +1,46 @@
+"""Premises: what a plant has that no machine of the model is, and that rule books ask about. What is not given is not known."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from twin.equipment.part import Part, figure
+
+City = Literal["wuhan", "yichang", "xiangyang", "other"]
+Room = Literal["retained_samples", "binder", "aggregate", "strength", "forming", "curing", "chemistry", "durability", "environment"]
+
+
+class Laboratory(Part):
+    """The plant's laboratory; rooms as the Hubei guidance names them (annex 1, 4.2; annex 2, 10)."""
+
+    area_m2: float | None = figure(None, "m2", "layout of the design; area for tests", gt=0, le=20000)
+    rooms: list[Room] | None = Field(None, description="rooms that it has; layout of the design")
+
+
+class ControlRoom(Part):
+    """Where the lines are run from (annex 1, 7.3; annex 2, second list, 1)."""
+
+    apart: bool | None = Field(None, description="stands apart from the mixing tower; layout of the design")
+    video: bool | None = Field(None, description="has the pictures of all cameras; layout of the design")
+
+
+class Premises(Part):
+    """The plant as an enterprise sees it."""
+
+    city: City | None = Field(None, description="some targets differ by city, guidance III and annex 2")
+    completed: date | None = Field(None, description="when it was built or last rebuilt")
+    yearly_hours: float = figure(4800.0, "h", "hours of a year at rated output that count as its capacity: 300 d of 16 h; engineering choice",
+                                 recalled=True, gt=0, le=8784)  # fmt: skip
+    laboratory: Laboratory = Field(default_factory=Laboratory)
+    control_room: ControlRoom = Field(default_factory=ControlRoom)
+    approved_grades: list[str] | None = Field(
+        None, description="grades of which the recipe is signed: by the technical head and the laboratory's head"
+    )
+    blends_aggregate: bool | None = Field(None, description="aggregates are blended in the yard before they are weighed")
+    crushes_waste: bool | None = Field(None, description="makes aggregate of hardened concrete and cubes itself")
+    waste_store_enclosed: bool | None = Field(None, description="solid waste lies in an enclosed store; layout of the design")
+    low_pressure_filling: bool | None = Field(None, description="silos are blown full at low pressure; maker sheet of the design")
+    battery_loaders: bool | None = Field(None, description="loaders run on batteries; maker sheet of the design")
