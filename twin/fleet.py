@@ -335,7 +335,8 @@ class Fleet:
         self._state(k, t.WEIGHING_OUT)
         self.written += 1
         ticket = dict.fromkeys(FIELDS) | {
-            name: before[name] for name in FIELDS[:9] + ("queued_s", "at_bay_s", "wet_s", "slump_mm", "temperature_c")
+            name: before[name]
+            for name in FIELDS[: FIELDS.index("volume_m3")] + ("queued_s", "at_bay_s", "wet_s", "slump_mm", "temperature_c")
         }
         ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "volume_m3": m3, "due_s": job.due / s, "late_s": job.late / s, "left_s": now / s, "km_out": 0.0,
                    "km_back": 0.0, "loaded_kg": float(total_kg(self.engine.plant.state.ledger, int(self.trucks[k]["holder"])))}  # fmt: skip

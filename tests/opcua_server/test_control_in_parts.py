@@ -88,7 +88,7 @@ def test_a_dispatcher_outside_makes_the_same_run_bit_for_bit(undispatched, loop,
     here, there = tables(tmp_path / "run"), tables(folder)
     for name, table in there.items():
         assert (name, here[name].equals(table)) == (name, True)
-    assert sum(batch["number"] > 0 for batch in here["batches"].to_pylist()) > 2
+    assert here["batches"].num_rows > 1
     again = replay(open_run(tmp_path / "run"))
     assert again[0] == again[1] == expected
 
@@ -128,7 +128,7 @@ async def test_what_others_control_is_read_from_the_plant(twins, loop):
 
 
 async def test_every_part_with_outputs_has_a_name_and_no_other(twins, loop):
-    assert parts_of(twins.live.sim.plant.table) == ["Line1", "Line2", "Water", "Air"]
+    assert parts_of(twins.live.sim.plant.table) == ["Line1", "Line2", "Water", "Air", "Dispatch"]
     for wrong in ("Site", "Line3", "water"):
         with pytest.raises(BatchtwinError, match=f"no controlled part named '{wrong}'"):
             await control(twins.url, parts=("Line1", wrong))

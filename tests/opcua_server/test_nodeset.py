@@ -23,6 +23,7 @@ from opcua_server.address.nodeset import TYPES, XML, nodeset
 from opcua_server.server import PlantServer
 from scenarios.session import Session
 from twin.design.load import load_design
+from twin.design.schema import Design
 
 N, T = f"{{{XML}}}", f"{{{TYPES}}}"
 PACKAGES = {"node-opcua-address-space": "2.160.0", "node-opcua-data-model": "2.158.0", "node-opcua-nodesets": "2.157.0"}
@@ -35,8 +36,15 @@ Ids = ua.AttributeIds
 
 
 @cache
+def plant(design: str = "hzs180") -> Design:
+    """A packaged design with two trucks: the others would be the same again."""
+    whole = load_design(design)
+    return whole.model_copy(update={"fleet": whole.fleet.model_copy(update={"trucks": 2, "order_slots": 2})})
+
+
+@cache
 def text(design: str = "hzs180") -> str:
-    return nodeset(load_design(design))
+    return nodeset(plant(design))
 
 
 @cache
@@ -47,7 +55,7 @@ def root() -> ET.Element:
 @cache
 def served() -> Nodes:
     """The nodes of the server itself."""
-    live = Session("working-day", "hzs180")
+    live = Session("working-day", plant())
     server = PlantServer(live, "opc.tcp://127.0.0.1:0", insecure("opc.tcp://127.0.0.1:0"))
     live.close()
     return server.nodes
@@ -68,7 +76,7 @@ def parent(nodes: Nodes, node: ua.NodeId) -> ua.NodeId:
 
 
 def test_the_same_design_gives_the_same_file_and_another_one_another() -> None:
-    assert nodeset(load_design("hzs180")) == text()
+    assert nodeset(plant()) == text()
     assert 'NodeId="ns=1;s=Line2.Mixer.Run"' in text("twin-hzs240")
 
 
@@ -96,7 +104,7 @@ def test_every_name_and_description_stands_in_both_languages() -> None:
 
 
 def test_the_languages_can_be_chosen() -> None:
-    only = ET.fromstring(nodeset(load_design("hzs180"), ("zh",)))
+    only = ET.fromstring(nodeset(plant(), ("zh",)))
     assert {e.get("Locale") for e in only.iter(f"{N}DisplayName")} == {"zh"}
 
 
@@ -128,7 +136,7 @@ def test_only_what_never_changes_has_a_value() -> None:
     values = {node.attrib["NodeId"].removeprefix("ns=1;s="): node.find(f"{N}Value") for node in root().iter(f"{N}UAVariable")}
     assert values["Line1.Weigher.Cement.Gross"] is None and values["Time.State"] is None and values["Image.Sensors"] is None
     capacity = values["Line1.Weigher.Cement.Capacity"]
-    table = Session("working-day", "hzs180").sim.plant.table
+    table = Session("working-day", plant()).sim.plant.table
     assert capacity is not None and float(capacity[0].text or "") == table.values[table.index("Line1.Weigher.Cement.Capacity")]
     parameters = [t for t in table if t.direction == "parameter"]
     assert all(values[t.name] is not None for t in parameters)

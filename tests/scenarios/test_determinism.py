@@ -13,7 +13,10 @@ import pytest
 from scenarios.simulation import Simulation
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLES = ["batches", "boundary", "deliveries", "emissions", "energy", "events", "ledger", "lots", "tags", "weather", "weighings"]
+TABLES = [
+    "batches", "boundary", "cubes", "deliveries", "emissions", "energy", "events", "gate", "ledger", "lots", "pours", "returned", "samples", "tags", "violations", "weather",
+    "weighings",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("fidelity", ["scan", "batch"])

@@ -248,7 +248,7 @@ def test_orders_come_change_and_go_while_the_plant_runs(scenario: Callable[..., 
         for call in (
             lambda: sim.cancel_order(unwanted),
             lambda: sim.change_order(bridge),
-            lambda: sim.place_order("C30", 6.0, start=begins - 1190),
+            lambda: sim.place_order("C30", 6.0, start=begins - 1199),
         ):
             with pytest.raises(BatchtwinError):
                 call()

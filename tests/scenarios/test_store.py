@@ -189,10 +189,10 @@ def test_tables_come_as_arrow_as_pandas_and_by_sql(play: Callable[..., Any], tro
 def test_tags_come_back_in_units_within_their_resolution(scenario: Callable[..., Any], tmp_path: Path) -> None:
     with Simulation(scenario(), out=tmp_path / "run", until_s=200) as sim:
         sim.advance(150)
-        image = {t.name: (float(sim.image[t.name]), t.resolution) for t in sim.plant.table if t.direction == "sensor"}
+        image = {t.name: (float(sim.image[t.name]), t.resolution) for t in sim.plant.table if t.direction == "sensor" and t.kept}
         sim.advance(50)
     row = open_run(tmp_path / "run").sql("SELECT * FROM tags WHERE time_s = 150").to_pylist()[0]
-    assert image["Line1.Weigher.Cement.Gross"][0] > 100
+    assert image["Line1.Weigher.Cement.Gross"][0] > 5
     for name, (value, resolution) in image.items():
         assert abs(row[name] - value) <= 0.5 * resolution + 1e-9, name
 

@@ -28,7 +28,7 @@ class Rig:
 
     def full(self, name: str) -> str:
         """A name of the line, or of the plant's surroundings as it stands."""
-        return name if name.split(".")[0] in ("Water", "Air", "Site") else f"{self.line}.{name}"
+        return name if name.split(".")[0] in ("Water", "Air", "Site", "Gate") or name.startswith("Truck") else f"{self.line}.{name}"
 
     def __getitem__(self, tag: str) -> Any:
         return self.plant.image[self.full(tag)]
