@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak accept docs clean
+.PHONY: help setup demo test kernels lint bench soak accept docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,12 @@ demo: setup  ## play a working day of a plant, write its run folder and report
 	$(BIN)/batchtwin run working-day --out runs/demo
 	$(BIN)/batchtwin report runs/demo
 
-test: lint  ## run every test
+test: setup  ## run every test
+	$(MAKE) --no-print-directory -j 2 lint kernels
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+kernels: setup
+	$(BIN)/batchtwin warmup
 
 lint: setup  ## style, types and the rules between the rooms
 	$(BIN)/ruff check .

@@ -48,6 +48,7 @@ class Fleet:
         tickets: deliveries, one dict each, in order of leaving the plant, until `finished` hands them out.
         written: tickets written so far.
         left_m3: volume that has left the plant, as ordered.
+        refused_m3: of it, what sites did not take and wanted again.
         rows: what the ledgers `gate`, `violations`, `returned`, `pours` got since they were last taken.
         consult: asks the dispatcher of a run in `batch` fidelity to look at the image; returns the tick at which it wants to look again.
     """
@@ -73,7 +74,7 @@ class Fleet:
         self.strength = {r.grade: r.strength_mpa for r in plant.design.recipes}
         self.slump = {r.grade: r.slump_mm for r in plant.design.recipes}
         self.tickets: deque[dict[str, Any]] = deque()
-        self.written, self.left_m3 = 0, 0.0
+        self.written, self.left_m3, self.refused_m3 = 0, 0.0, 0.0
         self.trucks = [plant.record(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self.consult: Callable[[int], int] | None = None
         self._poured, self._wet = poured, wet
@@ -422,6 +423,7 @@ class Fleet:
         """A load is off the order's list; what was refused is wanted again."""
         job.trucks.discard(k)
         job.given_m3 -= refused_m3
+        self.refused_m3 += refused_m3
         self.book.settle(job)
 
     def _pump(self, job: Job) -> None:

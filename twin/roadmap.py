@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
 
 from twin.design.district import KINDS, District, number, straight_km
 from twin.errors import BatchtwinError, unknown
@@ -92,10 +91,10 @@ class Map:
             a, b = (self._number[end] for end in road.ends)
             if (a, b) not in self._roads or edge_s < self._roads[a, b][2]:
                 self._roads[a, b] = self._roads[b, a] = (km, kind, edge_s)
-        ends = np.array(list(self._roads), np.int64).reshape(-1, 2)
-        seconds = np.array([edge_s for _, _, edge_s in self._roads.values()])
-        self._graph = csr_matrix((seconds, (ends[:, 0], ends[:, 1])), shape=(len(self.places),) * 2)
-        self._trees: dict[int, tuple[Floats, NDArray[np.int32]]] = {}
+        self._next: list[list[tuple[int, float]]] = [[] for _ in self.places]
+        for (a, b), (_, _, edge_s) in self._roads.items():
+            self._next[a].append((b, edge_s))
+        self._trees: dict[int, tuple[Floats, Ints]] = {}
         self._routes: dict[tuple[int, ...], Route] = {}
 
     def plant(self, line: str) -> int:
@@ -168,10 +167,22 @@ class Map:
             found = self._routes[a, via, b] = self._along(self._way(a, via) + self._way(via, b)[1:])
         return found
 
-    def _tree(self, start: int) -> tuple[Floats, NDArray[np.int32]]:
-        """Drive from start to every place at free flow, s, and the place before each on its way."""
-        if start not in self._trees:
-            self._trees[start] = dijkstra(self._graph, indices=start, return_predecessors=True)
+    def _tree(self, start: int) -> tuple[Floats, Ints]:
+        """Drive from start to every place at free flow, s, and the place before each on its way (Dijkstra; scipy's takes 0.3 s to import)."""
+        if start in self._trees:
+            return self._trees[start]
+        away_s, before = np.full(len(self.places), math.inf), np.full(len(self.places), -1, np.int64)
+        away_s[start] = 0.0
+        queue = [(0.0, start)]
+        while queue:
+            so_far_s, here = heapq.heappop(queue)
+            if so_far_s > away_s[here]:
+                continue
+            for there, edge_s in self._next[here]:
+                if so_far_s + edge_s < away_s[there]:
+                    away_s[there], before[there] = so_far_s + edge_s, here
+                    heapq.heappush(queue, (so_far_s + edge_s, there))
+        self._trees[start] = away_s, before
         return self._trees[start]
 
     def _way(self, a: int, b: int) -> list[int]:

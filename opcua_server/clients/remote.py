@@ -175,7 +175,7 @@ async def control(
         name = "-".join(("reference", *parts))[:64]
         every = min(program.scan_ticks for program in trial) // SCAN_TICKS
         handle, scan = await twin.call("Time.Join", ua.Variant(name, ua.VariantType.String), ua.Variant(every, ua.VariantType.UInt32))
-        others = [p for p in parts_of(image.table) if parts and p not in parts]
+        others = [p for p in parts_of(image.table) if parts and p not in (*parts, DESK)]
         tell(f"joined as {name} at scan {scan}" + (f"; {', '.join(others)} is left to others" if others else ""))
         try:
             return await _scans(twin, image, handle, scan, once, tell, lambda: programs(image, parts, rule))

@@ -391,7 +391,7 @@ async def test_orphaned_subscriptions_are_bounded_and_end(plant, loop):
     total = plant.server.limits.subscriptions
     for _ in range(total // most + 2):
         async with plant.client() as peer:
-            answers = [await peer.send("CreateSubscription", RequestedPublishingInterval=20.0, RequestedLifetimeCount=3, RequestedMaxKeepAliveCount=1)
+            answers = [await peer.send("CreateSubscription", RequestedPublishingInterval=20.0, RequestedLifetimeCount=100, RequestedMaxKeepAliveCount=1)
                        for _ in range(most)]  # fmt: skip
             assert not [a for a in answers if isinstance(a, str)]
             assert await peer.subscribe_refused() == "BadTooManySubscriptions"

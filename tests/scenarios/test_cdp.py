@@ -217,7 +217,7 @@ def test_a_folder_is_solved_checked_and_told(tmp_path: Path, capsys: pytest.Capt
         assert cdp.visits(instance, again.plan) == schedule
     command.tell(solved, outcome, [])
     assert "better 1, equal 0, worse 0" in capsys.readouterr().out
-    assert json.loads(json.dumps(command.as_json(solved, outcome)))["results"][1]["delivered"] == 30
+    assert json.loads(json.dumps(command.as_json(solved, outcome, [])))["results"][1]["delivered"] == 30
 
 
 def test_an_infeasible_schedule_is_counted_and_named(tiny: Instance) -> None:

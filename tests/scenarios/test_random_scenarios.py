@@ -54,4 +54,4 @@ def test_no_mass_is_lost_and_the_run_ends(
             assert np.isfinite(part).all()
     inside = [i for i, h in enumerate(sim.plant.holders) if h not in OUTSIDE]
     assert state.ledger.stock[inside].min() > -1e-6
-    assert outcome["m3"] <= sum(o["volume_m3"] for o in orders) + 0.001
+    assert outcome["m3"] <= sum(o["volume_m3"] for o in orders) + sim.fleet.refused_m3 + 0.001
