@@ -53,14 +53,14 @@ def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def test_the_reference_controller_as_a_client_leaves_the_run_that_it_leaves_inside(tmp_path: Path) -> None:
-    with serving(tmp_path, "full-demand", "--insecure", "--speed", "lockstep", "--until", "5min", "--out", "outside") as (url, process):
+    with serving(tmp_path, "full-demand", "--insecure", "--speed", "lockstep", "--until", "2min", "--out", "outside") as (url, process):
         done = batchtwin("control", "--endpoint", url, "--once", folder=tmp_path)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[-1] == "3000 scans"
+        assert done.stdout.splitlines()[-1] == "1200 scans"
         out, err = ended(process)
     assert "no security" in err and "complete" in out
     assert '"kind":"write"' in (tmp_path / "state" / "opcua" / "audit.jsonl").read_text().replace(" ", "")  # a ledger is kept here, too
-    inside = batchtwin("run", "full-demand", "--until", "5min", "--out", "inside", "--json", folder=tmp_path)
+    inside = batchtwin("run", "full-demand", "--until", "2min", "--out", "inside", "--json", folder=tmp_path)
     a, b = open_run(tmp_path / "outside"), open_run(tmp_path / "inside")
     assert a.outcome["state_hash"] == json.loads(inside.stdout)["state_hash"] and a.outcome["batches"] > 0
     for table in b.tables:
@@ -73,7 +73,7 @@ def test_a_suite_is_played_against_a_connected_controller(tmp_path: Path) -> Non
     with serving(tmp_path, "working-day", "--insecure", "--speed", "lockstep", "--paused", "--no-record") as (url, process):
         controller = subprocess.Popen([*TWIN, "control", "--endpoint", url], cwd=tmp_path, env=ENV, stdout=subprocess.PIPE, text=True)
         try:
-            words = ("accept", "emergency-stop", "link-lost", "--endpoint", url, "--junit", "out.xml", "--html", "out.html", "--json")
+            words = ("accept", "over-tolerance", "scale-frozen", "--endpoint", url, "--junit", "out.xml", "--html", "out.html", "--json")
             done = batchtwin(*words, folder=tmp_path)
             assert done.returncode == 0, done.stderr
         finally:
@@ -82,10 +82,10 @@ def test_a_suite_is_played_against_a_connected_controller(tmp_path: Path) -> Non
         out, _ = ended(process)
         assert "None" not in out
     results = json.loads(done.stdout)
-    assert [(r["case"], r["state"]) for r in results] == [("emergency-stop", "passed"), ("link-lost", "passed")]
+    assert [(r["case"], r["state"]) for r in results] == [("over-tolerance", "passed"), ("scale-frozen", "passed")]
     junit = JUnitXml.fromfile(str(tmp_path / "out.xml"))
     assert junit.failures == junit.errors == 0 and junit.tests == sum(len(r["checks"]) for r in results)
-    assert "link-lost" in (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert "scale-frozen" in (tmp_path / "out.html").read_text(encoding="utf-8")
 
 
 def test_without_a_controller_a_case_has_no_verdict(tmp_path: Path) -> None:

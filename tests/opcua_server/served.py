@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from opcua_server.protocol.limits import Limits
 from opcua_server.server import PlantServer
 from opcua_server.subscription.publishing import Pace
 from scenarios.session import Session
+from twin.design.load import load_design
+from twin.design.schema import Design
 from twin.errors import BatchtwinError
 
 ENDPOINT = "opc.tcp://127.0.0.1:0"
@@ -67,6 +70,13 @@ async def until(true: Callable[[], Any], what: str = "") -> None:
         await asyncio.sleep(0.001)
 
 
+@cache
+def few_trucks(design: str = "hzs180") -> Design:
+    """A packaged design with six trucks and four order slots: the others would be the same again, and take time."""
+    whole = load_design(design)
+    return whole.model_copy(update={"fleet": whole.fleet.model_copy(update={"trucks": 6, "order_slots": 4})})
+
+
 class Served:
     """A served plant.
 
@@ -76,10 +86,10 @@ class Served:
     """
 
     def __init__(
-        self, security: Security, folder: Path, limits: Limits | None = None, design: str | None = None, dispatch: Any = None
+        self, security: Security, folder: Path, limits: Limits | None = None, design: str = "hzs180", dispatch: Any = None
     ) -> None:
         self.folder = folder
-        self.live = Session("full-demand", design, seed=1, dispatch=dispatch)
+        self.live = Session("full-demand", few_trucks(design), seed=1, dispatch=dispatch)
         self.server = PlantServer(self.live, ENDPOINT, security, limits=limits, runs=folder / "runs")
         self._player: asyncio.Task[None] | None = None
 

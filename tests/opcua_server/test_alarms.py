@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from asyncua import ua
-from served import here, name_of, std, until
+from served import few_trucks, here, name_of, std, until
 
 from opcua_server.address.conditions import REMEMBERED
 from scenarios.session import Session
@@ -456,7 +456,7 @@ async def test_after_a_reset_conditions_are_those_of_the_new_run(plant, loop):
 
 async def test_an_alarm_that_is_on_when_a_run_begins_is_told_once(plant, loop):
     def already_pressed(controller, out, seed):
-        sim = Simulation("full-demand", seed=seed, controller=controller, fidelity="scan", out=out)
+        sim = Simulation("full-demand", few_trucks(), seed=seed, controller=controller, fidelity="scan", out=out)
         sim.inject("emergency-stop", STATION)
         sim.advance(0.2)
         return sim

@@ -7,7 +7,7 @@ import math
 
 import pytest
 from asyncua import ua
-from served import WAIT_S, here, name_of, tables, until
+from served import WAIT_S, few_trucks, here, name_of, tables, until
 
 from opcua_server.clients.remote import control
 from scenarios.run import open_run
@@ -68,7 +68,7 @@ LONG = 60  # scans
 def uncontrolled(tmp_path_factory):
     """The run without a controller, in one go: its folder, the hash of its end, and the alarms that are on."""
     folder = tmp_path_factory.mktemp("uncontrolled") / "run"
-    with Simulation("full-demand", seed=1, fidelity="scan", controller=None, until_s=LONG / 10, out=folder) as sim:
+    with Simulation("full-demand", few_trucks(), seed=1, fidelity="scan", controller=None, until_s=LONG / 10, out=folder) as sim:
         sim.inject("emergency-stop", "Line1.Station")
         sim.advance(LONG / 10)
         on = {t.name for t in sim.plant.table if t.alarm and sim.image[t.name]}
@@ -100,7 +100,7 @@ async def test_single_steps_are_a_long_one(plant, loop, how, uncontrolled, tmp_p
 async def test_what_a_client_is_told_does_not_depend_on_the_steps(plant, loop, how):
     """Each scan shows, however many are asked for at once; else a long step would tell what its pieces of wall time end with."""
     gross, expected = "Line1.Weigher.Sand1.Gross", []  # it trembles
-    with Simulation("full-demand", seed=1, fidelity="scan", controller=None) as sim:
+    with Simulation("full-demand", few_trucks(), seed=1, fidelity="scan", controller=None) as sim:
         before = sim.image[gross]
         for scan in range(1, LONG + 1):
             sim.advance(0.1)
@@ -446,7 +446,7 @@ MINUTES = 4  # three batches and the first truck
 def inside(tmp_path_factory):
     """The run with the reference controller inside: its folder and the hash of its end."""
     folder = tmp_path_factory.mktemp("inside") / "run"
-    with Simulation("full-demand", seed=1, fidelity="scan", until_s=MINUTES * 60, out=folder) as sim:
+    with Simulation("full-demand", few_trucks(), seed=1, fidelity="scan", until_s=MINUTES * 60, out=folder) as sim:
         sim.advance(MINUTES * 60)
         return folder, sim.plant.hash()
 

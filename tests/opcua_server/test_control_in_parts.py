@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 from asyncua import ua
-from served import ENDPOINT, Served, tables, until
+from served import ENDPOINT, Served, few_trucks, tables, until
 
 from opcua_server.access.security import insecure
 from opcua_server.clients.client import Place, Twin, connected
@@ -40,7 +40,7 @@ def twins(loop, _twins):
 def inside(tmp_path_factory):
     """The same run with one reference controller inside: its folder and the hash of its end."""
     folder = tmp_path_factory.mktemp("inside") / "run"
-    with Simulation("full-demand", DESIGN, seed=1, fidelity="scan", until_s=MINUTES * 60, out=folder) as sim:
+    with Simulation("full-demand", few_trucks(DESIGN), seed=1, fidelity="scan", until_s=MINUTES * 60, out=folder) as sim:
         sim.advance(MINUTES * 60)
         return folder, sim.plant.hash()
 

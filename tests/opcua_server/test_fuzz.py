@@ -19,7 +19,7 @@ import pytest
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 from fuzzing import MUTATIONS, Fuzzer, Generator, Raw, asked, node, requests
-from served import ENDPOINT, Served, name_of, quietly, until
+from served import ENDPOINT, Served, few_trucks, name_of, quietly, until
 
 from opcua_server.access import security
 from opcua_server.access.identity import Identity
@@ -75,7 +75,7 @@ async def well(plant):
 
 async def test_who_may_only_look_on_changes_nothing_whatever_they_send(watched, loop, tmp_path):
     watched.live.record(tmp_path / "run")
-    untouched = Session("full-demand", seed=1)
+    untouched = Session("full-demand", few_trucks(), seed=1)
     generator = Generator(SEED)
     fuzzer = Fuzzer(watched.url, generator)
     for _ in range(12):

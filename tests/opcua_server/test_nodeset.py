@@ -16,14 +16,13 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from asyncua import Server, ua
+from served import few_trucks
 
 from opcua_server.access.security import insecure
 from opcua_server.address.nodes import NAMESPACE, Nodes, here, o, std
 from opcua_server.address.nodeset import TYPES, XML, nodeset
 from opcua_server.server import PlantServer
 from scenarios.session import Session
-from twin.design.load import load_design
-from twin.design.schema import Design
 
 N, T = f"{{{XML}}}", f"{{{TYPES}}}"
 PACKAGES = {"node-opcua-address-space": "2.160.0", "node-opcua-data-model": "2.158.0", "node-opcua-nodesets": "2.157.0"}
@@ -36,15 +35,8 @@ Ids = ua.AttributeIds
 
 
 @cache
-def plant(design: str = "hzs180") -> Design:
-    """A packaged design with two trucks: the others would be the same again."""
-    whole = load_design(design)
-    return whole.model_copy(update={"fleet": whole.fleet.model_copy(update={"trucks": 2, "order_slots": 2})})
-
-
-@cache
 def text(design: str = "hzs180") -> str:
-    return nodeset(plant(design))
+    return nodeset(few_trucks(design))
 
 
 @cache
@@ -55,7 +47,7 @@ def root() -> ET.Element:
 @cache
 def served() -> Nodes:
     """The nodes of the server itself."""
-    live = Session("working-day", plant())
+    live = Session("working-day", few_trucks())
     server = PlantServer(live, "opc.tcp://127.0.0.1:0", insecure("opc.tcp://127.0.0.1:0"))
     live.close()
     return server.nodes
@@ -76,7 +68,7 @@ def parent(nodes: Nodes, node: ua.NodeId) -> ua.NodeId:
 
 
 def test_the_same_design_gives_the_same_file_and_another_one_another() -> None:
-    assert nodeset(plant()) == text()
+    assert nodeset(few_trucks()) == text()
     assert 'NodeId="ns=1;s=Line2.Mixer.Run"' in text("twin-hzs240")
 
 
@@ -104,7 +96,7 @@ def test_every_name_and_description_stands_in_both_languages() -> None:
 
 
 def test_the_languages_can_be_chosen() -> None:
-    only = ET.fromstring(nodeset(plant(), ("zh",)))
+    only = ET.fromstring(nodeset(few_trucks(), ("zh",)))
     assert {e.get("Locale") for e in only.iter(f"{N}DisplayName")} == {"zh"}
 
 
@@ -136,7 +128,7 @@ def test_only_what_never_changes_has_a_value() -> None:
     values = {node.attrib["NodeId"].removeprefix("ns=1;s="): node.find(f"{N}Value") for node in root().iter(f"{N}UAVariable")}
     assert values["Line1.Weigher.Cement.Gross"] is None and values["Time.State"] is None and values["Image.Sensors"] is None
     capacity = values["Line1.Weigher.Cement.Capacity"]
-    table = Session("working-day", plant()).sim.plant.table
+    table = Session("working-day", few_trucks()).sim.plant.table
     assert capacity is not None and float(capacity[0].text or "") == table.values[table.index("Line1.Weigher.Cement.Capacity")]
     parameters = [t for t in table if t.direction == "parameter"]
     assert all(values[t.name] is not None for t in parameters)

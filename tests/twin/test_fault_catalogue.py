@@ -232,7 +232,7 @@ EXPECTED = {
     ("breakdown", "truck"): Case("Truck1", play(2), shows("Truck1.BrokenDown"), off_to_on),
     ("leaking-chute", "truck"): Case("Truck1", driving, holds_kg("road"), lambda h, f: h == 0 and f > 50),
     ("water-added", "truck"): Case("Truck1", driving, holds_kg("Truck1"), near(60, 1e-6)),
-    ("speeding-driver", "truck"): Case("Truck1", driving, lambda rig: rig.took_s, lambda h, f: f == pytest.approx(h / 1.4, rel=0.05))  # the traffic changes by the hour,
+    ("speeding-driver", "truck"): Case("Truck1", driving, lambda rig: rig.took_s, lambda h, f: f == pytest.approx(h / 1.4, rel=0.05)),  # the traffic changes by the hour
     ("off-route", "truck"): Case("Truck1", driving, lambda rig: rig.took_s, lambda h, f: f > 1.05 * h),
     ("weighbridge-drift", "weighbridge"): Case("Gate.Weighbridge", weighing_out, shows("Gate.Weighbridge.Mass"), near(0.02 * 28_000, 21)),
     ("truck-light-lost", "bay"): Case("Bay", parked, shows("Bay.TruckPresent"), on_to_off),
