@@ -27,6 +27,7 @@ from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.design.load import load_design
 from twin.design.schema import Design
 from twin.errors import BatchtwinError
+from twin.tags import Tag
 
 log = logging.getLogger("batchtwin.live")
 
@@ -34,6 +35,7 @@ SCAN_S = SCAN_TICKS * TICK_S
 PIECE_S = 0.008  # wall time that the model may take at a stretch before others get their turn
 LONGEST_STEP = 100_000  # scans
 FASTEST = 1e6
+BY_HAND = ("feeder", "weigher", "conveyor", "hopper", "mixer")  # what people drive while the station's mode is manual
 BEHIND_S = 1.0  # wall time; farther behind than this, a paced run lets the lost time go
 
 
@@ -385,12 +387,48 @@ class Session:
         taker = self.desk if tag.writer == "dispatch" else self.outside
         if tag.direction not in ("actuator", "status") and not (controller and taker):
             self.sim.write(name, value, by)
+        elif taker is None and self.by_hand(tag):
+            self.sim.write(name, value, by)
         elif taker is None:
             raise BatchtwinError("E302", name=name, direction=f"{tag.direction} of the controller inside", who=by)
         elif tag.direction in ("sensor", "parameter"):
             raise BatchtwinError("E302", name=name, direction=tag.direction, who=by)
         else:
             taker.write(self.sim.plant.table.index(name), value)
+
+    def by_hand(self, tag: Tag) -> bool:
+        """Whether people drive this actuator now: its line's station is in manual mode, in which the program inside leaves it alone."""
+        table = self.sim.plant.table
+        mode = f"{tag.name.split('.', 1)[0]}.Station.Mode"
+        if tag.direction != "actuator" or mode not in table or self.sim.image[mode] != 0:
+            return False
+        kind = next(e.kind for e in table.equipment if e.name == tag.name.rsplit(".", 1)[0])
+        return kind in BY_HAND
+
+    def switch(self, name: str, value: float | None, by: str) -> None:
+        """Turn the hand switch of an actuator; see `Simulation.switch`.
+
+        Raises:
+            BatchtwinError: E301 for an unknown tag, E302 for one that is no actuator, E305 when the run is over.
+        """
+        self._going(name)
+        self.sim.switch(name, value, by)
+
+    def finish(self) -> None:
+        """End the run before its time; it stays to be looked at until `reset`.
+
+        Raises:
+            BatchtwinError: E305 when it is over already, E203 when it cannot be written.
+        """
+        self._going("Finish")
+        try:
+            self.sim.close("cut")
+        except BatchtwinError as error:
+            self._fail(error)
+            raise
+        finally:
+            if self.state != "failed":
+                self._set("ended")
 
     def record(self, folder: str | Path) -> None:
         """Begin to record; see `Simulation.record_to`."""

@@ -1,0 +1,5 @@
+"""Routes of what is drawn: contours, map, water balance."""
+
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/api")

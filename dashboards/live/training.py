@@ -1,0 +1,5 @@
+"""Training."""
+
+from fastapi import APIRouter
+
+router = APIRouter(prefix="/api/training")
