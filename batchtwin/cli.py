@@ -303,7 +303,8 @@ def serve(
     dispatch: Annotated[Rule | None, typer.Option(help="Who sends the trucks: a rule of ours, or none for a dispatcher outside.")] = None,
     cases: Annotated[Path | None, typer.Option(help="Folder with acceptance cases of your own.")] = None,
     pages: Annotated[
-        int | None, typer.Option(metavar="PORT", min=0, max=65535, help="Serve the pages of the same run, too, on this port; 0 takes a free one.")
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Serve the pages of the same run, too, on this port; 0 takes a free one."),
     ] = None,
     lang: Lang = None,
 ) -> None:

@@ -63,7 +63,9 @@ def dash(scenario: str, design: str | None, host: str, port: int, speed: str, co
     gate = gate_for(host)
     zh = language == "zh"
     if isinstance(gate, Login) and not gate.store.accounts:
-        raise BatchtwinError("E401", problem=f"nobody could log in on {host}", mend="add a user with 'batchtwin access add NAME --role instructor'")
+        raise BatchtwinError(
+            "E401", problem=f"nobody could log in on {host}", mend="add a user with 'batchtwin access add NAME --role instructor'"
+        )
 
     async def play(folder: Path | None) -> dict[str, Any]:
         with show.spinner("编译内核（仅一次）" if zh else "compiling kernels (once)"):
@@ -76,7 +78,11 @@ def dash(scenario: str, design: str | None, host: str, port: int, speed: str, co
             print(f"{url}  {plan.name} @ {plant.name}, {live.speed_text}, controller {controller}")
             print(f"{'运行记录' if zh else 'run'}: {folder or '-'}")
             if gate is not None:
-                notice = "警告: 密码以明文 HTTP 传输；请在前面设置 HTTPS 代理" if zh else "warning: passwords travel over plain HTTP; put an HTTPS proxy in front"
+                notice = (
+                    "警告: 密码以明文 HTTP 传输；请在前面设置 HTTPS 代理"
+                    if zh
+                    else "warning: passwords travel over plain HTTP; put an HTTPS proxy in front"
+                )
                 print(notice, file=sys.stderr)
             print("Ctrl-C 结束" if zh else "Ctrl-C ends it", flush=True)
 

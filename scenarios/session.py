@@ -385,9 +385,7 @@ class Session:
         tag = self.sim.plant.table[name]
         self._going(name)
         taker = self.desk if tag.writer == "dispatch" else self.outside
-        if tag.direction not in ("actuator", "status") and not (controller and taker):
-            self.sim.write(name, value, by)
-        elif taker is None and self.by_hand(tag):
+        if tag.direction not in ("actuator", "status") and not (controller and taker) or taker is None and self.by_hand(tag):
             self.sim.write(name, value, by)
         elif taker is None:
             raise BatchtwinError("E302", name=name, direction=f"{tag.direction} of the controller inside", who=by)

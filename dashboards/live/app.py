@@ -27,7 +27,12 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
 
 
 class Headers:
@@ -59,7 +64,13 @@ class Csrf(CSRFMiddleware):
 
 def application(site: Site) -> FastAPI:
     """The application of a site."""
-    app = FastAPI(title="batchtwin", version=VERSION, description="A live batching plant: watch it, drive it, train on it.", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="batchtwin",
+        version=VERSION,
+        description="A live batching plant: watch it, drive it, train on it.",
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.site = site
     for module in (views, driving, running, training, drawing, socket):
         app.include_router(module.router)
@@ -68,7 +79,9 @@ def application(site: Site) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _no_page)
     app.add_middleware(Csrf, secret=secrets.token_hex(32), cookie_samesite="strict", cookie_name="batchtwin_csrf")
-    app.add_middleware(SessionMiddleware, secret_key=secrets.token_hex(32), session_cookie="batchtwin", same_site="strict", max_age=12 * 3600)
+    app.add_middleware(
+        SessionMiddleware, secret_key=secrets.token_hex(32), session_cookie="batchtwin", same_site="strict", max_age=12 * 3600
+    )
     app.add_middleware(Headers)
     return app
 

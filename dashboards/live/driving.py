@@ -133,7 +133,11 @@ async def write(request: Request, body: Write, person: Driver) -> dict[str, Any]
         raise Refusal(403, (f"{tag.name} is not written by people", "use a setpoint"), (f"{tag.name} 不由人工写入", "请使用设定值"))
     if not tag.low <= body.value <= tag.high:
         mend = f"{tag.low:g} … {tag.high:g} {tag.unit}"
-        raise Refusal(422, (f"{tag.name} = {body.value:g} is out of range", f"give {mend}"), (f"{tag.name} = {body.value:g} 超出范围", f"请给出 {mend}"))
+        raise Refusal(
+            422,
+            (f"{tag.name} = {body.value:g} is out of range", f"give {mend}"),
+            (f"{tag.name} = {body.value:g} 超出范围", f"请给出 {mend}"),
+        )
     live.write(body.tag, body.value, person.name)
     site_of(request).hub.tell("write", name=body.tag, value=body.value, by=person.name, at_s=live.tick / 100)
     return {"tag": body.tag, "value": body.value}
@@ -145,7 +149,11 @@ async def switch(request: Request, body: Switch, person: Driver) -> dict[str, An
     site = site_of(request)
     tag = site.live.sim.plant.table[body.tag]
     if body.value is not None and not tag.low <= body.value <= tag.high:
-        raise Refusal(422, (f"{body.value:g} is out of range", f"give {tag.low:g} … {tag.high:g}"), (f"{body.value:g} 超出范围", f"请给出 {tag.low:g} … {tag.high:g}"))
+        raise Refusal(
+            422,
+            (f"{body.value:g} is out of range", f"give {tag.low:g} … {tag.high:g}"),
+            (f"{body.value:g} 超出范围", f"请给出 {tag.low:g} … {tag.high:g}"),
+        )
     site.live.switch(body.tag, body.value, person.name)
     site.hub.tell("switch", name=body.tag, value=body.value, by=person.name, at_s=site.live.tick / 100)
     return {"tag": body.tag, "value": body.value}

@@ -34,7 +34,9 @@ def chosen(tags: str) -> list[str]:
     """
     names = list(dict.fromkeys(t for t in tags.split(",") if t))
     if len(names) > MOST_TAGS:
-        raise Refusal(422, (f"{len(names)} tags at once", f"choose at most {MOST_TAGS}"), (f"一次选择了 {len(names)} 个标签", f"最多 {MOST_TAGS} 个"))
+        raise Refusal(
+            422, (f"{len(names)} tags at once", f"choose at most {MOST_TAGS}"), (f"一次选择了 {len(names)} 个标签", f"最多 {MOST_TAGS} 个")
+        )
     return names
 
 
@@ -115,10 +117,20 @@ def one_run(request: Request, person: Somebody, name: str) -> dict[str, Any]:
         raise BatchtwinError("E201", path=name, problem="nothing has been recorded yet")
     span = run.sql("SELECT min(time_s) AS a, max(time_s) AS b FROM tags").to_pylist()[0]
     events = (
-        run.sql("SELECT time_s, kind, name, text FROM events WHERE kind <> 'command' ORDER BY time_s LIMIT 2000").to_pylist() if "events" in run.tables else []
+        run.sql("SELECT time_s, kind, name, text FROM events WHERE kind <> 'command' ORDER BY time_s LIMIT 2000").to_pylist()
+        if "events" in run.tables
+        else []
     )
     tags = [t for t in run.info.get("resolution", {}) if not t.endswith((".min", ".max"))]
-    return {"name": name, "state": run.state, "starts": run.info["scenario"]["starts"], "from_s": span["a"] or 0.0, "to_s": span["b"] or 0.0, "tags": tags, "events": events}
+    return {
+        "name": name,
+        "state": run.state,
+        "starts": run.info["scenario"]["starts"],
+        "from_s": span["a"] or 0.0,
+        "to_s": span["b"] or 0.0,
+        "tags": tags,
+        "events": events,
+    }
 
 
 @router.get("/runs/{name}/at")
@@ -128,6 +140,8 @@ def at(request: Request, person: Somebody, name: str, t: Seconds) -> dict[str, A
 
 
 @router.get("/runs/{name}/trend")
-def past_trend(request: Request, person: Somebody, name: str, tags: Tags, start: Seconds, end: Seconds, points: Points = 2000) -> dict[str, Any]:
+def past_trend(
+    request: Request, person: Somebody, name: str, tags: Tags, start: Seconds, end: Seconds, points: Points = 2000
+) -> dict[str, Any]:
     """Trends of a recorded run."""
     return run_trend(run_of(site_of(request), name), chosen(tags), start, end, points)

@@ -53,7 +53,7 @@ async def pages(live: Session, host: str, port: int, gate: Gate | None, runs: Pa
             server.should_exit = True
             tasks[1].cancel()
             await asyncio.wait(tasks)
-            site.hub.close()
+            site.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -61,11 +61,15 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=256)
     except OSError as error:
         raise BatchtwinError(
-            "E401", problem=f"the pages cannot be served on {host}:{port} ({error.strerror or error})", mend="choose another --host or --port"
+            "E401",
+            problem=f"the pages cannot be served on {host}:{port} ({error.strerror or error})",
+            mend="choose another --host or --port",
         ) from None
 
 
-async def serve(live: Session, host: str, port: int, gate: Gate | None, runs: Path, out: Path | None, ready: Callable[[str], None]) -> dict[str, Any]:
+async def serve(
+    live: Session, host: str, port: int, gate: Gate | None, runs: Path, out: Path | None, ready: Callable[[str], None]
+) -> dict[str, Any]:
     """Serve a live run's pages until SIGINT or SIGTERM.
 
     Args:

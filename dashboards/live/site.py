@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.requests import HTTPConnection
 
+from dashboards.live.fields import Fields
 from dashboards.live.hub import Hub
 from dashboards.live.people import Gate, Person, Wheel
 from dashboards.live.refusal import Refusal
@@ -35,8 +36,18 @@ class Site:
         self.wheel = Wheel(self._who, lambda s, act: asyncio.get_running_loop().call_later(s, act))
         self.people: dict[str, Person] = {}
         self.training: dict[str, Any] = {}
-        self.fields: dict[str, Any] = {}
+        self.fields = Fields(live.sim.plant)
+        live.listeners.append(self._note)
         self._guests = 0
+
+    def close(self) -> None:
+        """Hear no more of the session."""
+        self.live.listeners.remove(self._note)
+        self.hub.close()
+
+    def _note(self) -> None:
+        if self.fields.due(self.live.tick):
+            self.fields.note(self.live.sim.plant)
 
     def _who(self) -> None:
         self.hub.tell("wheel", **self.who())
@@ -100,7 +111,11 @@ def with_right(right: str) -> Callable[[Request], Person]:
     def check(request: Request) -> Person:
         person = somebody(request)
         if right not in person.may:
-            raise Refusal(403, (f"{person.role} lacks the right '{right}'", "log in with another role"), (f"{person.role} 没有“{right}”权限", "请以其他角色登录"))
+            raise Refusal(
+                403,
+                (f"{person.role} lacks the right '{right}'", "log in with another role"),
+                (f"{person.role} 没有“{right}”权限", "请以其他角色登录"),
+            )
         return person
 
     return check

@@ -55,10 +55,10 @@ async def _send(socket: WebSocket, hub: Hub, event: int) -> None:
                 await socket.send_text('{"kind":"reload"}')
             for text in events:
                 await socket.send_text(text)
-            text = hub.frame_after(frame)
-            if text is not None:
+            newest = hub.frame_after(frame)
+            if newest is not None:
                 frame = hub.number
-                await socket.send_text(text)
+                await socket.send_text(newest)
     except (WebSocketDisconnect, RuntimeError):
         pass
     finally:

@@ -52,7 +52,7 @@ def live_trend(past: Past, scale: dict[str, float], names: list[str], start_s: f
         ends = [name + e if name + e in past.columns else name for e in (".min", ".max")]
         ticks, (low, high) = past.read(ends, round(start_s * TICKS_PER_S), round(end_s * TICKS_PER_S))
         factors = [scale.get(e, 1.0) for e in ends]
-        lows, highs = low * factors[0], high * factors[1]
+        lows, highs = np.asarray(low * factors[0], np.float64), np.asarray(high * factors[1], np.float64)
         out[name] = buckets(ticks / TICKS_PER_S, lows, lows if ends[0] == ends[1] else highs, points)
     return out
 

@@ -61,7 +61,9 @@ async def plant(request: Request, person: Somebody) -> Response:
     """The live plant."""
     table = site_of(request).live.sim.plant.table
     chosen = [tag for line in table.lines for end in TRENDS if (tag := f"{line}.{end}") in table][:6]
-    return page(request, "plant.html", person, lines=[line_picture(table, line) for line in table.lines], water=water_picture(table), chosen=chosen)
+    return page(
+        request, "plant.html", person, lines=[line_picture(table, line) for line in table.lines], water=water_picture(table), chosen=chosen
+    )
 
 
 @router.get("/panel", response_class=HTMLResponse)
@@ -131,7 +133,9 @@ async def log_in(request: Request, body: Credentials) -> dict[str, str]:
     peer = request.client.host if request.client else ""
     person = await site.gate.login(body.name, body.password, peer, secrets.token_hex(16))
     if person is None:
-        raise Refusal(401, ("name or password is wrong", "try again, or ask whoever runs the server"), ("用户名或密码错误", "请重试，或联系管理员"))
+        raise Refusal(
+            401, ("name or password is wrong", "try again, or ask whoever runs the server"), ("用户名或密码错误", "请重试，或联系管理员")
+        )
     request.session.clear()
     site.admit(request.session, person)
     return {"name": person.name, "role": person.role}
@@ -165,14 +169,19 @@ async def tags(request: Request, person: Somebody) -> list[list[Any]]:
     zh = language_of(request) == "zh"
     table = site.live.sim.plant.table
     return [
-        [t.name, t.unit, t.resolution, list(t.states), t.alarm, t.zh if zh else t.en, t.dtype] for t in (table.tags[i] for i in site.hub.indices)
+        [t.name, t.unit, t.resolution, list(t.states), t.alarm, t.zh if zh else t.en, t.dtype]
+        for t in (table.tags[i] for i in site.hub.indices)
     ]
 
 
 @router.get("/plotly.js")
 def plotly() -> Response:
     """Plotly from the installed package."""
-    return FileResponse(str(files("plotly") / "package_data" / "plotly.min.js"), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"})
+    return FileResponse(
+        str(files("plotly") / "package_data" / "plotly.min.js"),
+        media_type="text/javascript",
+        headers={"Cache-Control": "private, max-age=86400"},
+    )
 
 
 def hand_switches(site: Site, language: str) -> list[tuple[str, list[tuple[str, str]]]]:

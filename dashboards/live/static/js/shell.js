@@ -7,7 +7,11 @@ export let me = null;
 const at = (id) => document.getElementById(id);
 const standing = new Map();
 
-export async function shell() {
+let follow = true;
+
+// mimic: whether the page's elements follow the live plant; a replay has values of its own.
+export async function shell({ mimic = true } = {}) {
+  follow = mimic;
   languageButton();
   at("logout")?.addEventListener("click", async () => { if (await ask("/api/logout", {})) location.assign("/login"); });
   me = await ask("/api/me");
@@ -19,7 +23,7 @@ export async function shell() {
   on("reload", loadAlarms);
   clockButtons();
   actions();
-  bind();
+  if (follow) bind();
   if (await begin()) await loadAlarms();
 }
 
@@ -50,7 +54,7 @@ function frame(f) {
   }
   if (epoch !== null && f.epoch !== epoch) { standing.clear(); loadAlarms(); }
   epoch = f.epoch;
-  show(f.changed, values, tags);
+  if (follow) show(f.changed, values, tags);
 }
 
 function clockButtons() {

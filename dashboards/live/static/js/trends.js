@@ -1,21 +1,19 @@
 // Trends of chosen tags: the past from the run's records, then what comes by frame.
 import { ask, element, starts } from "./net.js";
 import { on, tags, values } from "./live.js";
+import { CONFIG, LAYOUT, plotly } from "./plotly.js";
 
 const INK = ["#22292e", "#5b7c99", "#6d8b74", "#a1887f", "#8d6e97", "#7a7200", "#546e7a", "#4e6e58"];
 const DASH = ["solid", "dash", "dot", "dashdot"];
 const SPAN_S = 900, MOST = 8, POINTS = 6000;
 
+let Plotly = null;
+
 export const zero = Date.parse(`${starts.slice(0, 19)}Z`);
-export const LAYOUT = {
-  margin: { l: 52, r: 12, t: 8, b: 28 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: "#22292e", size: 12 },
-  xaxis: { type: "date", gridcolor: "#c6cbce" }, yaxis: { gridcolor: "#c6cbce", zerolinecolor: "#a9b0b5" }, legend: { orientation: "h", y: -0.12 }, hovermode: "x unified",
-};
-export const CONFIG = { displaylogo: false, responsive: true, displayModeBar: false };
 
 export function traces(names, data) {
   return names.map((name, k) => ({
-    type: "scattergl" in {} ? "scattergl" : "scatter", mode: "lines", name: label(name), x: data[name].x, y: data[name].y,
+    type: "scatter", mode: "lines", name: label(name), x: data[name].x, y: data[name].y,
     line: { color: INK[k % INK.length], dash: DASH[Math.floor(k / INK.length) % 4], width: 1.5 },
   }));
 }
@@ -49,10 +47,10 @@ export function liveTrends(box, list, input, add, options) {
 
   function draw(force = false) {
     const now = performance.now();
-    if (!window.Plotly || (!force && now - drawn < 1000)) return;
+    if (!Plotly || (!force && now - drawn < 1000)) return;
     drawn = now;
     const end = zero + 1000 * lastT;
-    window.Plotly.react(box, traces(chosen, data), { ...LAYOUT, showlegend: true, xaxis: { ...LAYOUT.xaxis, range: [end - 1000 * Math.min(SPAN_S, Math.max(lastT, 60)), end] } }, CONFIG);
+    Plotly.react(box, traces(chosen, data), { ...LAYOUT, showlegend: true, hovermode: "x unified", xaxis: { ...LAYOUT.xaxis, type: "date", range: [end - 1000 * Math.min(SPAN_S, Math.max(lastT, 60)), end] } }, CONFIG);
   }
 
   on("frame", (f) => {
@@ -76,4 +74,5 @@ export function liveTrends(box, list, input, add, options) {
     load();
   });
   load();
+  plotly().then((loaded) => { Plotly = loaded; draw(true); });
 }
