@@ -92,8 +92,8 @@ async def _pages(live: Session, endpoint: str, port: int | None, runs: Path) -> 
     from dashboards.live.serve import pages
 
     host = urlparse(endpoint).hostname or "127.0.0.1"
-    async with pages(live, host, port, gate_for(host), runs) as url:
-        print(url)
+    async with pages(live, host, port, gate_for(host), runs) as site:
+        print(site.url)
         yield
 
 

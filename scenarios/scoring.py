@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 from scenarios.run import Run
 from scenarios.training import CATEGORIES, Drill
 
-SPILL_KG = 500.0  # concrete on the ground that costs all points (engineering choices, as all the scales here)
+DRIP_KG, SPILL_KG = 50.0, 500.0  # a gate drips; concrete on the ground that costs all points (engineering choices, as all the scales here)
 DISCHARGE_KG = 2000.0  # water off the site that costs all points
-DUST_MIN = 10.0  # minutes of broken bags or dust over the limit that cost all points
+STACK_KG_M3 = (0.003, 0.01)  # dust from bags and silos by concrete made: a healthy line gives half the first
+FENCE_MIN = (1.0, 12.0)  # minutes of dust alarms at the fence
+OFF_RECIPE = (0.03, 0.12)  # share by which the worst batch may be off its water–binder ratio
 OUTSIDE = (0.01, 0.1)  # share of weighings out of tolerance: up to here all points, from here none
 WORK = 0.5  # of the goal
 HOMOGENEOUS = 0.98  # least share mixed
@@ -82,6 +84,25 @@ class Tables:
             else []
         )
 
+    def batches(self) -> list[dict[str, Any]]:
+        """Batches with `volume_m3`, `water_binder`, `homogeneity`, and `grade` where a ticket names it; by hand only, if only these count."""
+        if "batches" not in self.run.tables:
+            return []
+        tickets = (
+            "deliveries"
+            if "deliveries" in self.run.tables
+            else "(SELECT '' AS line, 0 AS batch_from, 0 AS batch_to, '' AS grade WHERE false)"
+        )
+        auto = (
+            "AND b.number NOT IN (SELECT batch FROM weighings w WHERE w.line = b.line)"
+            if self.goals.by_hand and "weighings" in self.run.tables
+            else ""
+        )
+        return self.run.sql(
+            f"SELECT b.volume_m3, b.water_binder, b.homogeneity, any_value(d.grade) AS grade FROM batches b LEFT JOIN {tickets} d"
+            f" ON b.line = d.line AND b.number BETWEEN batch_from AND batch_to WHERE b.volume_m3 > 0.05 {auto} GROUP BY b.line, b.number, b.volume_m3, b.water_binder, b.homogeneity"
+        ).to_pylist()
+
     def _alarms(self) -> list[dict[str, Any]]:
         """Each coming of an alarm, with when it went and when it was acknowledged."""
         found: list[dict[str, Any]] = []
@@ -113,7 +134,7 @@ def _fall(value: float, good: float, bad: float) -> float:
 def spilled(t: Tables) -> Reason:
     """Concrete poured where no truck stood."""
     kg = t.number("ledger", "sum(kg)", "target = 'ground'")
-    return Reason(_fall(kg, 0.5, SPILL_KG), f"{kg:.0f} kg on the ground", f"洒落地面 {kg:.0f} kg")
+    return Reason(_fall(kg, DRIP_KG, SPILL_KG), f"{kg:.0f} kg on the ground", f"洒落地面 {kg:.0f} kg")
 
 
 def started_into_danger(t: Tables) -> Reason:
@@ -136,28 +157,28 @@ def overpressure(t: Tables) -> Reason:
 
 
 def tolerance(t: Tables) -> Reason:
-    """True masses against their tolerances; without recorded weighings nothing can be said for them."""
+    """True masses against their tolerances, of what the program weighed; batches by hand answer for theirs in `off_recipe`."""
     n = t.number("weighings", "count(*)")
     if not n:
-        return by_hand(t)
+        return Reason(1.0, "nothing was weighed by the program", "程序未计量")
     outside = t.number("weighings", "count(*)", "outside")
     return Reason(
         _fall(outside / n, *OUTSIDE), f"{outside:.0f} of {n:.0f} weighings out of tolerance", f"{n:.0f} 次计量中超差 {outside:.0f} 次"
     )
 
 
-def by_hand(t: Tables) -> Reason:
-    """Batches made by hand against the recipe that comes nearest: how far their water–binder ratio is off."""
-    if not t.number("batches", "count(*)", "volume_m3 > 0.05"):
-        return Reason(0.0, "nothing was weighed", "没有计量记录")
+def off_recipe(t: Tables) -> Reason:
+    """Water–binder ratio of the worst batch against the recipe of its load; without a ticket, against the recipe that comes nearest."""
     design = t.run.info.get("design", {})
-    ratios = [_ratio(r["kg_m3"], design.get("materials", {})) for r in design.get("recipes", []) if isinstance(r, dict)]
-    made = [r["w"] for r in t.run.sql("SELECT water_binder AS w FROM batches WHERE volume_m3 > 0.05").to_pylist()]
-    off = max(min(abs(w / r - 1.0) for r in ratios) for w in made) if ratios else 1.0
+    of = {r["grade"]: _ratio(r["kg_m3"], design.get("materials", {})) for r in design.get("recipes", [])}
+    made = t.batches()
+    if not made or not of:
+        return Reason(0.0, "no batch was made", "没有生产任何一盘")
+    off = max(min(abs(b["water_binder"] / r - 1.0) for r in ([of[b["grade"]]] if b["grade"] in of else of.values())) for b in made)
     return Reason(
-        _fall(off, 0.03, 0.15),
-        f"water–binder ratio up to {100 * off:.1f} % off the nearest recipe",
-        f"水胶比与最接近配合比最大偏差 {100 * off:.1f} %",
+        _fall(off, *OFF_RECIPE),
+        f"water–binder ratio of the worst batch {100 * off:.1f} % off its recipe",
+        f"最差一盘水胶比偏离配合比 {100 * off:.1f} %",
     )
 
 
@@ -170,14 +191,14 @@ def _ratio(kg_m3: dict[str, float], materials: dict[str, Any]) -> float:
 
 def mixed(t: Tables) -> Reason:
     """Batches let out before they were mixed."""
-    n = t.number("batches", "count(*)", "volume_m3 > 0.05")
-    poor = t.number("batches", "count(*)", f"volume_m3 > 0.05 AND homogeneity < {HOMOGENEOUS}")
-    if not n:
+    made = t.batches()
+    if not made:
         return Reason(0.0, "no batch was made", "没有生产任何一盘")
+    poor = sum(b["homogeneity"] < HOMOGENEOUS for b in made)
     return Reason(
-        _fall(poor / n, 0.0, 0.2),
-        f"{poor:.0f} of {n:.0f} batches not mixed to {HOMOGENEOUS:.0%}",
-        f"{n:.0f} 盘中有 {poor:.0f} 盘匀质性低于 {HOMOGENEOUS:.0%}",
+        _fall(poor / len(made), 0.0, 0.2),
+        f"{poor} of {len(made)} batches not mixed to {HOMOGENEOUS:.0%}",
+        f"{len(made)} 盘中有 {poor} 盘匀质性低于 {HOMOGENEOUS:.0%}",
     )
 
 
@@ -187,15 +208,28 @@ def water_off_site(t: Tables) -> Reason:
     return Reason(_fall(kg, 0.5, DISCHARGE_KG), f"{kg / 1000:.2f} m³ of water left the site", f"外排水 {kg / 1000:.2f} m³")
 
 
-def dust(t: Tables) -> Reason:
-    """Time in which bags were broken or dust was over its limit."""
-    minutes = t.lasting_s(".BagBroken", ".StackHigh", ".FugitiveHigh", ".TspHigh") / 60
-    return Reason(_fall(minutes, 1.0, DUST_MIN), f"dust alarms stood for {minutes:.1f} min", f"粉尘报警累计 {minutes:.1f} min")
+def stacks(t: Tables) -> Reason:
+    """Dust that came out of bags and silos, by the concrete made."""
+    kg = t.number("ledger", "sum(kg)", "target = 'air' AND species <> 'water' AND (source LIKE '%.Collector.%' OR source LIKE '%.Silo.%')")
+    per_m3 = kg / max(t.number("batches", "sum(volume_m3)"), 1.0)
+    return Reason(
+        _fall(per_m3, *STACK_KG_M3),
+        f"{1000 * kg:.0f} g of dust from bags and silos, {1000 * per_m3:.1f} g/m³",
+        f"除尘器与筒仓排尘 {1000 * kg:.0f} g，{1000 * per_m3:.1f} g/m³",
+    )
+
+
+def fence(t: Tables) -> Reason:
+    """Time in which dust at the fence was over a limit or a warning."""
+    minutes = t.lasting_s(".TspHigh", ".FugitiveHigh", ".Pm10High") / 60
+    return Reason(
+        _fall(minutes, *FENCE_MIN), f"dust alarms at the fence stood for {minutes:.1f} min", f"厂界粉尘报警累计 {minutes:.1f} min"
+    )
 
 
 def volume(t: Tables) -> Reason:
     """Concrete made, against what a good shift makes."""
-    m3 = t.number("batches", "sum(volume_m3)")
+    m3 = sum(b["volume_m3"] for b in t.batches())
     return Reason(min(m3 / t.goals.m3, 1.0), f"{m3:.1f} of {t.goals.m3:g} m³ made", f"生产 {m3:.1f} / {t.goals.m3:g} m³")
 
 
@@ -225,10 +259,12 @@ RULES: dict[str, tuple[str, float, Rule]] = {
     "spilled": ("safety", 0.4, spilled),
     "started-into-danger": ("safety", 0.4, started_into_danger),
     "overpressure": ("safety", 0.2, overpressure),
-    "tolerance": ("quality", 0.6, tolerance),
-    "mixed": ("quality", 0.4, mixed),
-    "water-off-site": ("discharge", 0.6, water_off_site),
-    "dust": ("discharge", 0.4, dust),
+    "tolerance": ("quality", 0.4, tolerance),
+    "off-recipe": ("quality", 0.4, off_recipe),
+    "mixed": ("quality", 0.2, mixed),
+    "water-off-site": ("discharge", 0.5, water_off_site),
+    "stacks": ("discharge", 0.25, stacks),
+    "fence": ("discharge", 0.25, fence),
     "volume": ("time", 0.6, volume),
     "standstill": ("time", 0.4, standstill),
     "acknowledged": ("alarms", 1.0, acknowledged),
@@ -243,12 +279,12 @@ def score(run: Run, drill: Drill) -> Score:
     """
     tables = Tables(run, drill)
     marks = []
-    work = min(tables.number("batches", "sum(volume_m3)") / (WORK * drill.goals.m3), 1.0)
+    work = min(sum(b["volume_m3"] for b in tables.batches()) / (WORK * drill.goals.m3), 1.0)
     for name, (category, worth, rule) in RULES.items():
         reason = rule(tables)
         most = worth * drill.goals.points[category]
         points, en, zh = reason.share * most, reason.en, reason.zh
         if work < 1 and rule is not volume and reason.share > 0:
             points, en, zh = points * work, f"{en}; × {work:.2f}, as the plant stood", f"{zh}；× {work:.2f}（产量不足）"
-        marks.append(Mark(name, category, round(points, 1), round(most, 1), en, zh))
+        marks.append(Mark(name, category, round(points, 2), round(most, 2), en, zh))
     return Score(drill.name, round(sum(m.points for m in marks), 1), tuple(marks))

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_csrf import CSRFMiddleware
@@ -62,8 +63,13 @@ class Csrf(CSRFMiddleware):
             await super().__call__(scope, receive, send)
 
 
-def application(site: Site) -> FastAPI:
-    """The application of a site."""
+def application(site: Site, port: int, hosts: list[str]) -> FastAPI:
+    """The application of a site.
+
+    Args:
+        port: it is served on; cookies are told apart by it, as browsers do not.
+        hosts: names by which it may be called; `["*"]` for any. On loopback, without a login, a name that somebody else made point here is refused.
+    """
     app = FastAPI(
         title="batchtwin",
         version=VERSION,
@@ -78,10 +84,11 @@ def application(site: Site) -> FastAPI:
     app.add_exception_handler(BatchtwinError, _told)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _no_page)
-    app.add_middleware(Csrf, secret=secrets.token_hex(32), cookie_samesite="strict", cookie_name="batchtwin_csrf")
+    app.add_middleware(Csrf, secret=secrets.token_hex(32), cookie_samesite="strict", cookie_name=f"batchtwin_csrf_{port}")
     app.add_middleware(
-        SessionMiddleware, secret_key=secrets.token_hex(32), session_cookie="batchtwin", same_site="strict", max_age=12 * 3600
+        SessionMiddleware, secret_key=secrets.token_hex(32), session_cookie=f"batchtwin_{port}", same_site="strict", max_age=12 * 3600
     )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(Headers)
     return app
 

@@ -28,8 +28,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def pages(live: Session, host: str, port: int, gate: Gate | None, runs: Path) -> AsyncIterator[str]:
-    """The pages of a live run, for as long as the context lasts; gives their URL.
+async def pages(live: Session, host: str, port: int, gate: Gate | None, runs: Path) -> AsyncIterator[Site]:
+    """The pages of a live run, for as long as the context lasts; gives their site.
 
     Args:
         port: 0 takes a free one.
@@ -40,7 +40,7 @@ async def pages(live: Session, host: str, port: int, gate: Gate | None, runs: Pa
     """
     site = Site(live, gate, runs)
     with _listen(host, port) as listening:
-        config = uvicorn.Config(application(site), log_level="critical", access_log=False, ws_per_message_deflate=False, lifespan="off",
+        config = uvicorn.Config(application(site, listening.getsockname()[1], [host, "localhost"] if gate is None else ["*"]), log_level="critical", access_log=False, ws_per_message_deflate=False, lifespan="off",
                                 timeout_graceful_shutdown=1)  # fmt: skip
         server = _Server(config)
         tasks = [asyncio.create_task(server.serve([listening])), asyncio.create_task(site.hub.run())]
@@ -48,7 +48,8 @@ async def pages(live: Session, host: str, port: int, gate: Gate | None, runs: Pa
             while not server.started and not tasks[0].done():
                 await asyncio.sleep(0.005)
             name = f"[{host}]" if ":" in host else host
-            yield f"http://{name}:{listening.getsockname()[1]}/"
+            site.url = f"http://{name}:{listening.getsockname()[1]}/"
+            yield site
         finally:
             server.should_exit = True
             tasks[1].cancel()
@@ -88,11 +89,11 @@ async def serve(
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     player: asyncio.Task[None] | None = None
     try:
-        async with pages(live, host, port, gate, runs) as url:
+        async with pages(live, host, port, gate, runs) as site:
             if out is not None:
                 live.record(out)
             player = asyncio.create_task(live.run())
-            ready(url)
+            ready(site.url)
             await stop.wait()
     finally:
         outcome = live.close()

@@ -24,6 +24,9 @@ MOST_BROWSERS = 10_000  # remembered; the oldest is forgotten first
 class Site:
     """One served plant.
 
+    Attributes:
+        url: where it is served.
+
     Args:
         live: the session.
         gate: where people log in; None lets everybody in as an instructor, for loopback only.
@@ -32,6 +35,7 @@ class Site:
 
     def __init__(self, live: Session, gate: Gate | None, runs: Path) -> None:
         self.live, self.gate, self.runs = live, gate, runs
+        self.url = ""
         self.hub = Hub(live)
         self.wheel = Wheel(self._who, lambda s, act: asyncio.get_running_loop().call_later(s, act))
         self.people: dict[str, Person] = {}

@@ -24,10 +24,11 @@ class Goals(Part):
     """What the score is reckoned by."""
 
     m3: float = Field(gt=0, le=5000, description="concrete that a good shift makes by the end")
+    by_hand: bool = Field(False, description="whether only what is made by hand counts")
     answer_s: float = Field(60.0, gt=0, le=3600, description="simulated time within which an alarm is to be acknowledged")
     standstill_s: float = Field(240.0, gt=0, le=7200, description="time that the lines may stand in safe state, all told")
     points: dict[str, int] = Field(
-        default_factory=lambda: dict(zip(CATEGORIES, (30, 25, 15, 15, 15), strict=True)), description="most points by category, 100 in all"
+        default_factory=lambda: dict(zip(CATEGORIES, (25, 20, 15, 15, 25), strict=True)), description="most points by category, 100 in all"
     )
 
     @model_validator(mode="after")
@@ -87,6 +88,9 @@ def load_drill(name: str | Path) -> tuple[Drill, Design]:
 
 @cache
 def drills() -> dict[str, Drill]:
-    """The packaged drills, the easiest first."""
-    found = [load_drill(name)[0] for name in packaged(DRILLS)]
+    """The packaged drills, the easiest first; whether one fits a plant is looked at when it begins."""
+    found = []
+    for path in packaged(DRILLS).values():
+        data, node = read_yaml(path, "drill")
+        found.append(parse(path, "drill", Drill, data, node))
     return {d.name: d for d in sorted(found, key=lambda d: (d.level, d.name))}

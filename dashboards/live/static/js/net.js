@@ -26,7 +26,7 @@ function cookie(name) {
 // The answer as JSON, or null after the refusal has been shown.
 export async function ask(path, body) {
   const request = body === undefined ? {} : {
-    method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "x-csrftoken": cookie("batchtwin_csrf") },
+    method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "x-csrftoken": cookie(`batchtwin_csrf_${location.port || (location.protocol === "https:" ? 443 : 80)}`) },
   };
   let answer;
   try {
