@@ -35,7 +35,8 @@ SCAN_S = SCAN_TICKS * TICK_S
 PIECE_S = 0.008  # wall time that the model may take at a stretch before others get their turn
 LONGEST_STEP = 100_000  # scans
 FASTEST = 1e6
-BY_HAND = ("feeder", "weigher", "conveyor", "hopper", "mixer")  # what people drive while the station's mode is manual
+# What people drive while the station's mode is manual: actuators by kind of machine, and the answers that dispatch waits for.
+BY_HAND, ANSWERS = ("feeder", "weigher", "conveyor", "hopper", "mixer"), ("Bay.Accepted", "Bay.Done")
 BEHIND_S = 1.0  # wall time; farther behind than this, a paced run lets the lost time go
 
 
@@ -395,13 +396,14 @@ class Session:
             taker.write(self.sim.plant.table.index(name), value)
 
     def by_hand(self, tag: Tag) -> bool:
-        """Whether people drive this actuator now: its line's station is in manual mode, in which the program inside leaves it alone."""
+        """Whether people write this tag now: its line's station is in manual mode, in which the program inside leaves it alone."""
         table = self.sim.plant.table
-        mode = f"{tag.name.split('.', 1)[0]}.Station.Mode"
-        if tag.direction != "actuator" or mode not in table or self.sim.image[mode] != 0:
+        line, _, suffix = tag.name.partition(".")
+        mode = f"{line}.Station.Mode"
+        if mode not in table or self.sim.image[mode] != 0:
             return False
-        kind = next(e.kind for e in table.equipment if e.name == tag.name.rsplit(".", 1)[0])
-        return kind in BY_HAND
+        machine = tag.name.rsplit(".", 1)[0]
+        return suffix in ANSWERS or tag.direction == "actuator" and next(e.kind for e in table.equipment if e.name == machine) in BY_HAND
 
     def switch(self, name: str, value: float | None, by: str) -> None:
         """Turn the hand switch of an actuator; see `Simulation.switch`.

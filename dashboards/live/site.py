@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, WebSocket
 from fastapi.requests import HTTPConnection
 
 from dashboards.live.fields import Fields
@@ -42,6 +42,7 @@ class Site:
         self.training: dict[str, Any] = {}
         self.fields = Fields(live.sim.plant)
         live.listeners.append(self._note)
+        self.sockets: set[WebSocket] = set()
         self._guests = 0
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ async def live(socket: WebSocket, after: int = -1) -> None:
         await socket.close(NO_LOGIN)
         return
     sender = asyncio.create_task(_send(socket, site.hub, after if 0 <= after <= site.hub.last_event else site.hub.last_event))
+    site.sockets.add(socket)
     site.wheel.came(person)
     try:
         with suppress(WebSocketDisconnect, RuntimeError):
@@ -36,6 +37,7 @@ async def live(socket: WebSocket, after: int = -1) -> None:
                 await socket.receive_text()  # viewers say nothing; this ends when they go
     finally:
         sender.cancel()
+        site.sockets.discard(socket)
         site.wheel.gone(person)
 
 

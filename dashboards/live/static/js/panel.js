@@ -10,17 +10,28 @@ const value = (tag) => values.get(tag) ?? 0;
 
 await shell();
 
+// Recipes are dry: wet aggregate is weighed heavier by its water, and that water is left out of the mixing water.
+function targets(panel) {
+  const recipe = recipes.get(panel.querySelector(".recipe").value) ?? {}, m3 = Number(panel.querySelector(".volume").value) || 0;
+  const cells = [...panel.querySelectorAll("[data-material]")], seen = new Set();
+  let carried = 0;
+  const wished = cells.map((cell) => {
+    const { material, store } = cell.dataset;
+    const dry = seen.has(material) ? 0 : m3 * (recipe[material] ?? 0);  // a second silo of the same material stands by
+    seen.add(material);
+    const probe = `${store.replace(".Bin.", ".Probe.")}.Moisture`, wet = dry * (1 + 0.01 * (values.get(probe) ?? values.get(`${store}.LabMoisture`) ?? 0));
+    carried += wet - dry;
+    return wet;
+  });
+  cells.forEach((cell, k) => {
+    const kg = cell.dataset.material === "water" ? Math.max(wished[k] - carried, 0) : wished[k];
+    cell.textContent = kg.toFixed(kg < 100 ? 1 : 0);
+  });
+}
+
 for (const panel of document.querySelectorAll("[data-panel]")) {
-  const targets = () => {
-    const recipe = recipes.get(panel.querySelector(".recipe").value) ?? {}, m3 = Number(panel.querySelector(".volume").value) || 0;
-    for (const cell of panel.querySelectorAll("[data-material]")) {
-      const kg = m3 * (recipe[cell.dataset.material] ?? 0), feeders = panel.querySelectorAll(`[data-material="${cell.dataset.material}"]`);
-      cell.textContent = cell === feeders[0] ? kg.toFixed(0) : "0";  // a second silo of the same material stands by
-    }
-  };
-  panel.querySelector(".targets").addEventListener("input", targets);
+  panel.querySelector(".targets").addEventListener("input", () => targets(panel));
   panel.querySelector(".targets").addEventListener("submit", (e) => e.preventDefault());
-  targets();
 }
 
 document.addEventListener("click", async ({ target }) => {
@@ -29,6 +40,7 @@ document.addEventListener("click", async ({ target }) => {
   const d = button.dataset;
   if (d.set) await write(d.set, Number(d.value));
   if (d.turn) await write(d.turn, value(d.turn) > 0 ? 0 : Number(d.on ?? 1));
+  if (d.next) await write(d.next, Math.min(value(d.next) + 1, value(d.most)));
   if (d.local) await write(d.local, value(d.local) > 0 ? 0 : 100);
   if (d.jog) { if (await write(`${d.jog}.Fine`, 1)) setTimeout(() => write(`${d.jog}.Fine`, 0), 500); }
   if (d.feed) await dose(button);
@@ -81,8 +93,9 @@ on("frame", (f) => {
   for (const b of document.querySelectorAll("button[data-local]")) b.setAttribute("aria-pressed", value(b.dataset.local) > 0);
   for (const b of document.querySelectorAll("button[data-set]")) b.setAttribute("aria-pressed", value(b.dataset.set) === Number(b.dataset.value));
   for (const panel of document.querySelectorAll("[data-panel]")) {
+    targets(panel);
     const manual = value(`${panel.dataset.panel}.Station.Mode`) === 0;
-    for (const b of panel.querySelectorAll("button.manual")) b.disabled = !manual;
+    for (const b of panel.querySelectorAll("button.manual")) b.disabled = !manual || (b.dataset.next !== undefined && value(b.dataset.next) >= value(b.dataset.most));
   }
 });
 
