@@ -26,6 +26,8 @@ class Site:
 
     Attributes:
         url: where it is served.
+        scenario: what is played when nobody trains.
+        sockets: of all viewers.
 
     Args:
         live: the session.
@@ -34,12 +36,11 @@ class Site:
     """
 
     def __init__(self, live: Session, gate: Gate | None, runs: Path) -> None:
-        self.live, self.gate, self.runs = live, gate, runs
+        self.live, self.gate, self.runs, self.scenario = live, gate, runs, live.sim.scenario
         self.url = ""
         self.hub = Hub(live)
         self.wheel = Wheel(self._who, lambda s, act: asyncio.get_running_loop().call_later(s, act))
         self.people: dict[str, Person] = {}
-        self.training: dict[str, Any] = {}
         self.fields = Fields(live.sim.plant)
         live.listeners.append(self._note)
         self.sockets: set[WebSocket] = set()

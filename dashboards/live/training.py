@@ -67,8 +67,7 @@ def begin(live: Session, drill: Drill, runs: Path, trainee: str) -> str:
     """
     design = live.sim.design
     check(drill.play, design)
-    stem = f"training-{drill.name}"
-    name = next(n for i in count(1) if not (runs / (n := f"{stem}-{i}")).exists())
+    name = free_name(runs, f"training-{drill.name}")
 
     def play(controller: Any, out: str | Path | None, seed: int | None) -> Simulation:
         return Simulation(drill.play, design, seed=seed, fidelity="scan", controller=controller, operator=False, out=out)
@@ -83,6 +82,11 @@ def begin(live: Session, drill: Drill, runs: Path, trainee: str) -> str:
     except OSError as error:
         raise BatchtwinError("E203", path=runs / name, problem=error.strerror or error) from None
     return name
+
+
+def free_name(runs: Path, stem: str) -> str:
+    """The first `stem-N` that is not there."""
+    return next(name for i in count(1) if not (runs / (name := f"{stem}-{i}")).exists())
 
 
 @router.post("/api/training/start")
@@ -108,6 +112,16 @@ async def finish(request: Request, person: Driver) -> dict[str, Any]:
         site.live.finish()
     site.hub.tell("training", run=writer.path.name, drill="", trainee="")
     return {"run": writer.path.name}
+
+
+@router.post("/api/training/leave")
+async def leave(request: Request, person: Driver) -> dict[str, Any]:
+    """Back to the scenario that is served, from its start; recorded anew."""
+    site = site_of(request)
+    name = free_name(site.runs, site.scenario.name)
+    site.live.reset(site.scenario, out=site.runs / name)
+    site.hub.tell("training", run="", drill="", trainee="")
+    return {"run": name}
 
 
 @router.get("/api/training/now")

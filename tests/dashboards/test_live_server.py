@@ -17,6 +17,7 @@ from dashboards.live.people import Person, Wheel
 from dashboards.live.refusal import Refusal
 from dashboards.live.trends import buckets, run_trend
 from scenarios.run import open_run
+from scenarios.scoring import RULES
 from scenarios.session import Session
 from tests.dashboards.live_server import Served, serving
 
@@ -362,3 +363,62 @@ def test_trends_of_a_recorded_run_keep_their_peaks(served: Served, tmp_path: Pat
         and max(thin["Line1.Mixer.Power"]["v"]) == whole.max()
         and thin["Line1.Mixer.Power"]["t"] == sorted(thin["Line1.Mixer.Power"]["t"])
     )
+
+
+# --- training, disks --------------------------------------------------------------------------------------
+
+
+def test_a_training_is_begun_scored_and_left(served: Served, driver: httpx.Client) -> None:
+    before = served.live.epoch
+    begun = driver.post("/api/training/start", json={"drill": "quiet-shift", "trainee": "李雷"}).json()
+    assert served.live.epoch == before + 1 and served.live.sim.scenario.name == "quiet-shift" and served.live.state == "paused"
+    assert "going on" in told(driver.get(f"/api/training/score/{begun['run']}"), 409)
+    driver.post("/api/write", json={"tag": "Line1.Station.Start", "value": 1})
+    served.play(300)
+    assert driver.get("/api/training/now").json()["trainee"] == "李雷"
+    run = driver.post("/api/training/finish", json={}).json()["run"]
+    found = driver.get(f"/api/training/score/{run}").json()
+    assert found["trainee"] == "李雷" and 0 < found["points"] < 100 and len(found["marks"]) == len(RULES)
+    record = driver.get(f"/record/{run}").text
+    assert "李雷" in record and all(m["en"].split(";")[0] in record for m in found["marks"])
+    assert "was no training" in told(driver.get("/api/training/score/live"), 404)
+    assert driver.post("/api/training/leave", json={}).status_code == 200
+    assert served.live.sim.scenario.name == "working-day" and served.live.tick == 0
+
+
+def test_a_folder_that_cannot_be_written_leaves_the_run_as_it_is(served: Served, driver: httpx.Client, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    epoch, runs = served.live.epoch, served.site.runs
+    served.site.runs = tmp_path / "file"
+    try:
+        assert "cannot write" in told(driver.post("/api/training/start", json={"drill": "quiet-shift", "trainee": "Ann"}), 507)
+    finally:
+        served.site.runs = runs
+    assert served.live.epoch == epoch
+    served.play(1)
+
+
+def test_a_full_disk_is_told_to_everybody_and_the_pages_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with (
+        serving(lambda folder: Session("working-day", controller="reference", out=folder / "live"), tmp_path) as served,
+        served.client() as client,
+    ):
+        served.play(2)
+        served.do(served.live.sim.flush)
+        assert served.live.sim.writer is not None
+        monkeypatch.setattr(served.live.sim.writer, "_write_file", full)
+        served.play(2)
+        served.do(lambda: setattr(served.live.sim.writer, "_flushed", -1e9))
+        for _ in range(20):
+            if served.live.state == "failed":
+                break
+            served.play(1)
+            served.do(lambda: setattr(served.live.sim.writer, "_flushed", -1e9))
+        frame = json.loads(served.do(lambda: (served.site.hub.look(), served.site.hub.whole)[1]))
+        assert frame["state"] == "failed" and "No space left" in frame["trouble"]
+        assert "reset" in told(client.post("/api/write", json={"tag": "Line1.Station.Start", "value": 1}), 409)
+        assert client.get("/").status_code == 200
+        assert client.get("/api/runs/live").json()["to_s"] == 2  # what was written before is still there

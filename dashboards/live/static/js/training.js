@@ -24,6 +24,8 @@ at("finish").addEventListener("click", async () => {
   if (done) { at("now").hidden = true; result(done.run); past(); }
 });
 
+at("leave").addEventListener("click", async () => { if (await ask("/api/training/leave", {})) { at("result").hidden = true; toast(say("done")); } });
+
 async function now() {
   const n = await ask("/api/training/now");
   const going = n && n.state !== "ended" && n.state !== "failed";
