@@ -321,6 +321,10 @@ def serve(
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="How long lock-step waits for a controller.")] = 10.0,
     dispatch: Annotated[Rule | None, typer.Option(help="Who sends the trucks: a rule of ours, or none for a dispatcher outside.")] = None,
     cases: Annotated[Path | None, typer.Option(help="Folder with acceptance cases of your own.")] = None,
+    pages: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65535, help="Serve the pages of the same run, too, on this port; 0 takes a free one."),
+    ] = None,
     lang: Lang = None,
 ) -> None:
     """Serve the plant over OPC UA, in real, accelerated or lock-step time, until Ctrl-C."""
@@ -328,6 +332,37 @@ def serve(
 
     outcome = serving.serve(
         scenario, design, endpoint, speed, controller.value, insecure, seed, out, record, until, operator, paused, timeout, cases, language,
+        dispatch.value if dispatch else None, pages,
+    )  # fmt: skip
+    show.summary(outcome, language)
+
+
+@app.command(epilog=EXIT_CODES)
+def dash(
+    scenario: Annotated[str, typer.Argument(help="A packaged scenario or a YAML file.")] = "working-day",
+    design: Design = None,
+    host: Annotated[str, typer.Option(help="Address to serve on; beyond loopback everybody has to log in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve on; 0 takes a free one.")] = 8050,
+    speed: Annotated[str, typer.Option(metavar="1|10|max", help="Times real time, or as fast as possible.")] = "1",
+    controller: Annotated[
+        Inside, typer.Option(help="Who runs the plant: the reference program inside, or nobody but you.")
+    ] = Inside.reference,
+    seed: Annotated[int | None, typer.Option(help="Another seed than the scenario's.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run, new or empty; runs/SCENARIO-SEED-N when left out.")] = None,
+    record: Annotated[bool, typer.Option("--record/--no-record", help="Keep the run; trends, batches and scores need it.")] = True,
+    until: Annotated[str | None, typer.Option(metavar="T", help="The run lasts 90s, 10min, 1.5h, 2d, or until a time of day.")] = None,
+    operator: Annotated[
+        bool, typer.Option("--operator/--no-operator", help="A simulated operator starts the line and answers alarms in your place.")
+    ] = False,
+    paused: Annotated[bool, typer.Option("--paused", help="Time stands still until somebody lets it run.")] = False,
+    dispatch: Annotated[Rule | None, typer.Option(help="By which rule trucks are sent.")] = None,
+    lang: Lang = None,
+) -> None:
+    """Open the plant in a browser: watch it, drive it by hand, let it fail, train on it. Until Ctrl-C."""
+    from batchtwin import paging, show
+
+    outcome = paging.dash(
+        scenario, design, host, port, speed, controller.value, seed, out, record, until, operator, paused, language,
         dispatch.value if dispatch else None,
     )  # fmt: skip
     show.summary(outcome, language)

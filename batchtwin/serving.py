@@ -6,8 +6,11 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
 
 from batchtwin import show
 from batchtwin.play import LARGEST_SEED, folder_of, lasts_of
@@ -26,7 +29,7 @@ INSECURE = (
 
 def serve(scenario: str, design: str | None, endpoint: str, speed: str, controller: str, insecure: bool, seed: int | None, out: Path | None,
           record: bool, until: str | None, operator: bool, paused: bool, timeout_s: float, cases: Path | None, language: str,
-          dispatch: Dispatch | None) -> dict[str, Any]:  # fmt: skip
+          dispatch: Dispatch | None, pages: int | None) -> dict[str, Any]:  # fmt: skip
     """Serve a live run until Ctrl-C.
 
     Returns:
@@ -70,12 +73,28 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
             print("Ctrl-C 结束" if zh else "Ctrl-C ends it", flush=True)
 
         runs = folder.parent if folder else Path("runs")
-        return await run(live, endpoint, safe, runs=runs, scenario=offer.scenario, verdict=offer.verdict, out=folder, ready=ready)
+        async with _pages(live, endpoint, pages, runs):
+            return await run(live, endpoint, safe, runs=runs, scenario=offer.scenario, verdict=offer.verdict, out=folder, ready=ready)
 
     if not record:
         return asyncio.run(play(None))
     with folder_of(out, stem) as folder:
         return asyncio.run(play(folder))
+
+
+@asynccontextmanager
+async def _pages(live: Session, endpoint: str, port: int | None, runs: Path) -> AsyncIterator[None]:
+    """The pages beside OPC UA, on the same host, if they are wanted."""
+    if port is None:
+        yield
+        return
+    from batchtwin.paging import gate_for
+    from dashboards.live.serve import pages
+
+    host = urlparse(endpoint).hostname or "127.0.0.1"
+    async with pages(live, host, port, gate_for(host), runs) as site:
+        print(site.url)
+        yield
 
 
 def own_cases(folder: Path) -> None:

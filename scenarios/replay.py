@@ -72,6 +72,7 @@ def _advance_to(sim: Simulation, tick: int, progress: Callable[[Simulation], Non
 
 ACTS: dict[str, Callable[[Simulation, dict[str, Any]], Any]] = {
     "write": lambda sim, d: sim.write(**d),
+    "switch": lambda sim, d: sim.switch(**d),
     "inject": lambda sim, d: sim.inject(**d),
     "clear": lambda sim, d: sim.clear(**d),
     "place_order": lambda sim, d: sim.place_order(**d),

@@ -27,6 +27,7 @@ from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.design.load import load_design
 from twin.design.schema import Design
 from twin.errors import BatchtwinError
+from twin.tags import Tag
 
 log = logging.getLogger("batchtwin.live")
 
@@ -34,6 +35,8 @@ SCAN_S = SCAN_TICKS * TICK_S
 PIECE_S = 0.008  # wall time that the model may take at a stretch before others get their turn
 LONGEST_STEP = 100_000  # scans
 FASTEST = 1e6
+# What people drive while the station's mode is manual: actuators by kind of machine, and the answers that dispatch waits for.
+BY_HAND, ANSWERS = ("feeder", "weigher", "conveyor", "hopper", "mixer"), ("Bay.Accepted", "Bay.Done")
 BEHIND_S = 1.0  # wall time; farther behind than this, a paced run lets the lost time go
 
 
@@ -383,7 +386,7 @@ class Session:
         tag = self.sim.plant.table[name]
         self._going(name)
         taker = self.desk if tag.writer == "dispatch" else self.outside
-        if tag.direction not in ("actuator", "status") and not (controller and taker):
+        if tag.direction not in ("actuator", "status") and not (controller and taker) or taker is None and self.by_hand(tag):
             self.sim.write(name, value, by)
         elif taker is None:
             raise BatchtwinError("E302", name=name, direction=f"{tag.direction} of the controller inside", who=by)
@@ -391,6 +394,41 @@ class Session:
             raise BatchtwinError("E302", name=name, direction=tag.direction, who=by)
         else:
             taker.write(self.sim.plant.table.index(name), value)
+
+    def by_hand(self, tag: Tag) -> bool:
+        """Whether people write this tag now: its line's station is in manual mode, in which the program inside leaves it alone."""
+        table = self.sim.plant.table
+        line, _, suffix = tag.name.partition(".")
+        mode = f"{line}.Station.Mode"
+        if mode not in table or self.sim.image[mode] != 0:
+            return False
+        machine = tag.name.rsplit(".", 1)[0]
+        return suffix in ANSWERS or tag.direction == "actuator" and next(e.kind for e in table.equipment if e.name == machine) in BY_HAND
+
+    def switch(self, name: str, value: float | None, by: str) -> None:
+        """Turn the hand switch of an actuator; see `Simulation.switch`.
+
+        Raises:
+            BatchtwinError: E301 for an unknown tag, E302 for one that is no actuator, E305 when the run is over.
+        """
+        self._going(name)
+        self.sim.switch(name, value, by)
+
+    def finish(self) -> None:
+        """End the run before its time; it stays to be looked at until `reset`.
+
+        Raises:
+            BatchtwinError: E305 when it is over already, E203 when it cannot be written.
+        """
+        self._going("Finish")
+        try:
+            self.sim.close("cut")
+        except BatchtwinError as error:
+            self._fail(error)
+            raise
+        finally:
+            if self.state != "failed":
+                self._set("ended")
 
     def record(self, folder: str | Path) -> None:
         """Begin to record; see `Simulation.record_to`."""

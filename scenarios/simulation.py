@@ -100,6 +100,7 @@ class Simulation:
 
     Attributes:
         dispatch: the rule, or `outside` for an object of somebody else's.
+        switches: actuators by tag index that a hand switch holds at a value, see `switch`.
 
     Raises:
         BatchtwinError: wrong input; nothing has been written then.
@@ -134,6 +135,7 @@ class Simulation:
         self._events: list[tuple[int, str, str, float, str]] = []
         self._commands: list[tuple[int, str, str]] = []
         self._wishes: deque[Command] = deque()
+        self.switches: dict[int, float] = {}
         self.engine = Engine(self.plant, self.seed, self._note)
         self.dispatch, self.dispatcher = self._dispatcher(dispatch)
         self._compose(controller, operator)
@@ -233,6 +235,29 @@ class Simulation:
             self.plant.state.io[index] = value
 
         self._wish(Command("write", name, float(value), by, {"name": name, "value": float(value), "by": by}, act))
+
+    def switch(self, name: str, value: float | None, by: str = "operator") -> None:
+        """Turn the hand switch of an actuator (hand – automatic), as it stands on a motor's cabinet.
+
+        Args:
+            value: holds it there whatever the controller says, from the next scan on; None gives it back to the controller.
+
+        Raises:
+            BatchtwinError: E301 for an unknown tag, E302 for one that is no actuator.
+        """
+        tag = self.plant.table[name]
+        if tag.direction != "actuator":
+            raise BatchtwinError("E302", name=name, direction=tag.direction, who=by)
+        index = self.plant.table.index(name)
+
+        def act() -> None:
+            if value is None:
+                self.switches.pop(index, None)
+            else:
+                self.switches[index] = value
+
+        text = "automatic" if value is None else "hand"
+        self._wish(Command("switch", name, float(value or 0.0), f"{text} {by}", {"name": name, "value": value, "by": by}, act))
 
     @property
     def wished(self) -> dict[str, float]:
@@ -452,6 +477,8 @@ class Simulation:
                 controller.scan(io, tick)
             if dispatch and tick % dispatch.scan_ticks == 0:
                 dispatch.scan(io, tick)
+            for index, held in self.switches.items():
+                io[index] = held
             self._bad += image.latch()
             count = min(period - tick % period, until - tick)
             look = play_ticks(plant, log, count)
