@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench soak accept docs clean
+.PHONY: help setup demo test browser lint bench soak accept docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,15 @@ demo: setup  ## play a working day of a plant, write its run folder and report
 	rm -rf runs/demo
 	$(BIN)/batchtwin run working-day --out runs/demo
 	$(BIN)/batchtwin report runs/demo
+	@echo "the live plant in a browser: $(BIN)/batchtwin dash"
 
-test: lint  ## run every test
+test: lint browser  ## run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+browser:  ## Chromium for the tests of the pages (Debian, as root); without it they are skipped and say so
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && apt-get install -y -q --no-install-recommends chromium; } || \
+	  echo "no Chromium, and not root on Debian: the tests of the pages in a browser are skipped"
 
 lint: setup  ## style, types and the rules between the rooms
 	$(BIN)/ruff check .
