@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test kernels lint bench soak accept docs clean
+.PHONY: help setup demo test kernels browser lint bench soak accept docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,13 +20,19 @@ demo: setup  ## play a working day of a plant, write its run folder and report
 	rm -rf runs/demo
 	$(BIN)/batchtwin run working-day --out runs/demo
 	$(BIN)/batchtwin report runs/demo
+	@echo "the live plant in a browser: $(BIN)/batchtwin dash"
 
 test: setup  ## run every test
-	$(MAKE) --no-print-directory -j 2 lint kernels
+	$(MAKE) --no-print-directory -j 3 lint kernels browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 kernels: setup
 	$(BIN)/batchtwin warmup
+
+browser:  ## Chromium for the tests of the pages (Debian, as root); without it they are skipped and say so
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && apt-get install -y -q --no-install-recommends chromium; } || \
+	  echo "no Chromium, and not root on Debian: the tests of the pages in a browser are skipped"
 
 lint: setup  ## style, types and the rules between the rooms
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from batchtwin.bench import air, kernels, processes, runs, wire
+from batchtwin.bench import air, kernels, pages, processes, runs, wire
 from batchtwin.bench.runs import Result
 from twin.errors import unknown
 
@@ -36,8 +36,9 @@ BENCHMARKS: dict[str, tuple[str, float | None, Callable[[], Result]]] = {
     "opcua-read": ("values/s", 200_000, wire.batched_read),
     "opcua-jitter": ("ms late, p99", wire.JITTER_MS, wire.jitter),
     "opcua-lockstep": ("× real time", 20, wire.lockstep),
+    "pages-viewers": ("% of a core", 50, pages.viewers),
 }
-AT_MOST = ("start", "surroundings", "year-memory", "opcua-round-trip", "opcua-jitter")  # here the bar is a ceiling
+AT_MOST = ("start", "surroundings", "year-memory", "opcua-round-trip", "opcua-jitter", "pages-viewers")  # here the bar is a ceiling
 
 
 def run(only: str | None, echo: Callable[[str], None]) -> list[Row]:
