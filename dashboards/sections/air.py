@@ -254,7 +254,6 @@ def outline(plan: Any) -> list[dict[str, Any]]:
             {
                 "type": "scatter",
                 "mode": "lines",
-                "fill": "toself",
                 "x": [*bx, bx[0]],
                 "y": [*by, by[0]],
                 "line": {"color": charts.MID},
