@@ -56,6 +56,7 @@ def viewers() -> Result:
 
 async def _watch(url: str, pid: int) -> tuple[float, list[int], int]:
     import websockets
+    from websockets.typing import Origin
 
     cookie = _cookie(url)
     counts, newest, slow_seen = [0] * VIEWERS, [0], [0]
@@ -63,8 +64,8 @@ async def _watch(url: str, pid: int) -> tuple[float, list[int], int]:
 
     async def look(k: int) -> None:
         async with websockets.connect(
-            f"ws{url[4:]}live", additional_headers={"Cookie": cookie}, origin=url.rstrip("/"), max_size=None, compression=None
-        ) as socket:  # type: ignore[arg-type]
+            f"ws{url[4:]}live", additional_headers={"Cookie": cookie}, origin=Origin(url.rstrip("/")), max_size=None, compression=None
+        ) as socket:
             async for text in socket:
                 message = json.loads(text)
                 if "f" in message and started.is_set():
@@ -73,8 +74,8 @@ async def _watch(url: str, pid: int) -> tuple[float, list[int], int]:
 
     async def doze() -> None:
         async with websockets.connect(
-            f"ws{url[4:]}live", additional_headers={"Cookie": cookie}, origin=url.rstrip("/"), max_queue=1, compression=None
-        ) as socket:  # type: ignore[arg-type]
+            f"ws{url[4:]}live", additional_headers={"Cookie": cookie}, origin=Origin(url.rstrip("/")), max_queue=1, compression=None
+        ) as socket:
             while True:
                 message: dict[str, Any] = json.loads(await socket.recv())
                 slow_seen[0] = max(slow_seen[0], message.get("f", 0))
