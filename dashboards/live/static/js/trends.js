@@ -50,7 +50,7 @@ export function liveTrends(box, list, input, add, options) {
     if (!Plotly || (!force && now - drawn < 1000)) return;
     drawn = now;
     const end = zero + 1000 * lastT;
-    Plotly.react(box, traces(chosen, data), { ...LAYOUT, showlegend: true, hovermode: "x unified", xaxis: { ...LAYOUT.xaxis, type: "date", range: [end - 1000 * Math.min(SPAN_S, Math.max(lastT, 60)), end] } }, CONFIG);
+    Plotly.react(box, traces(chosen.filter((name) => data[name]), data), { ...LAYOUT, showlegend: true, hovermode: "x unified", xaxis: { ...LAYOUT.xaxis, type: "date", range: [end - 1000 * Math.min(SPAN_S, Math.max(lastT, 60)), end] } }, CONFIG);
   }
 
   on("frame", (f) => {
