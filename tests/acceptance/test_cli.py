@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zygote import batchtwin as forked
 
 ROOT = Path(__file__).resolve().parents[2]
 DESIGN = ROOT / "twin/design/catalogue/hzs180.yaml"
@@ -31,7 +32,7 @@ def cli(folder: Path, *words: str, lang: str = "C.UTF-8", **more: Any) -> subpro
 
 def done(folder: Path, *words: str, **more: Any) -> str:
     """What `batchtwin` printed; it must have gone well, quietly and without colours."""
-    result = cli(folder, *words, **more)
+    result = cli(folder, *words, **more) if more else forked(folder, *words, env=ENV)
     assert (result.returncode, result.stderr) == (0, "")
     assert "\x1b" not in result.stdout
     return result.stdout
@@ -40,7 +41,7 @@ def done(folder: Path, *words: str, **more: Any) -> str:
 def refused(folder: Path, *words: str, code: int = 2, lines: int = 1, **more: Any) -> str:
     """The one line with which `batchtwin` refused; nothing else may have been printed or made."""
     before = sorted(folder.rglob("*"))
-    result = cli(folder, *words, **more)
+    result = cli(folder, *words, **more) if more else forked(folder, *words, env=ENV)
     assert result.returncode == code and result.stdout == ""
     said = result.stderr.splitlines()
     assert len(said) == lines and all(line.startswith("error: ") for line in said), result.stderr
