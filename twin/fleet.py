@@ -471,8 +471,8 @@ class Fleet:
                                         "value": float(value), "limit": limit, "action": action})  # fmt: skip
 
     def finished(self, everything: bool = False) -> list[dict[str, Any]]:
-        """Tickets whose trucks have returned since the last call, in the order of their numbers; or all that are left."""
+        """Tickets whose trucks have returned and been weighed since the last call, in the order of their numbers; or all that are left."""
         out = []
-        while self.tickets and (everything or self.tickets[0]["returned_s"] is not None):
+        while self.tickets and (everything or self.tickets[0]["tare_kg"] is not None):
             out.append(self.tickets.popleft())
         return out

@@ -9,7 +9,6 @@ import doctest
 import os
 import re
 import shlex
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 import typer
 import yaml
+from zygote import batchtwin as forked
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,7 +28,6 @@ FENCE = re.compile(r"^```(\w+)( no-test)?[^\n]*\n(.*?)^```$", re.MULTILINE | re.
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CHECKER = doctest.OutputChecker()
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-COLD_S = 1200.0  # one command, which may have to compile all kernels on two busy cores first (2 to 4 minutes, and as much again for their neighbours)
 NAMED = ("twin.tags", "twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation", "scenarios.run")
 WITH_EXAMPLES = ("twin.image", "twin.design.load", "scenarios.schema", "scenarios.simulation", "scenarios.run")
 
@@ -99,9 +98,7 @@ def commands(text: str) -> Iterator[tuple[list[str], str]]:
 
 def run_command(words: list[str], shown: str, where: str, folder: Path) -> None:
     """A command line; it ends well unless the page shows an error."""
-    result = subprocess.run(
-        [sys.executable, "-m", "batchtwin", *words], cwd=folder, env=ENV, capture_output=True, text=True, timeout=COLD_S
-    )
+    result = forked(folder, *words, env=ENV)
     wrong = shown.startswith("error: ")
     assert result.returncode == (2 if wrong else 0), f"{where}: batchtwin {shlex.join(words)}\n{result.stderr}"
     if shown.strip():

@@ -253,7 +253,7 @@ def test_orders_come_change_and_go_while_the_plant_runs(scenario: Callable[..., 
             with pytest.raises(BatchtwinError):
                 call()
         session.set_speed("max")
-        await session.step(45_000)
+        await session.step(53_000)
         assert all(o["number"] != bridge for o in sim.orders)
 
     live(scenario(), act, controller="reference", out=tmp_path / "run")
