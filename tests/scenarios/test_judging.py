@@ -151,8 +151,8 @@ def test_no_simulated_clause_is_without_a_variant(verdicts: dict[str, Verdict]) 
     varied = {(v.book, v.clause) for v in VARIANTS}
     for name, verdict in verdicts.items():
         asked = {(name, c) for c in simulated(verdict)} - varied
-        # 9.9 waits for the site plan, which measures the rest of the clause; until then it is declared.
-        assert asked <= {("hubei-standard", "9.9"), ("hubei-standard", "9.11")}, asked
+        # What is measured for 8.5 is a recommendation (宜) and fails nobody; 9.11 asks for figures without a limit.
+        assert asked <= {("hubei-standard", "8.5"), ("hubei-standard", "9.11")}, asked
 
 
 def test_what_would_make_a_clause_pass_is_told(folder: Path) -> None:
