@@ -237,7 +237,7 @@ def test_orders_come_change_and_go_while_the_plant_runs(scenario: Callable[..., 
         await session.step(50)
         known = {o["number"] for o in sim.orders}
         begins = sim.scenario.midnight_s + 1200.0
-        sim.place_order("C30", 60.0, "bridge", start=begins, every=600.0, pour=300.0)
+        sim.place_order("C30", 60.0, "bridge", start=begins, every=600.0, drive=300.0, pour=300.0)
         sim.place_order("C30", 12.0, "nobody wants it", start=begins)
         await session.step(10)
         bridge, unwanted = sorted({o["number"] for o in sim.orders} - known)
