@@ -12,7 +12,11 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
+
 from scenarios.run import Run
+from twin.design import layout
+from twin.design.schema import Design
 
 Value = float | bool | str | None
 DAY_S = 86400.0
@@ -63,7 +67,6 @@ class Subject:
         self.scenario: dict[str, Any] = run.info.get("scenario") or {}
         starts = self.scenario.get("starts")
         self.starts = datetime.fromisoformat(str(starts)) if starts else None
-        self.plan: Any = None  # measures of the site plan, once somebody has asked
         self.span_s = float(run.outcome.get("sim_seconds") or 0.0)
 
     @property
@@ -116,10 +119,38 @@ class Subject:
         value = row["value"]
         return Reading(value if isinstance(value, (bool, str)) else float(value), int(row["n"]), _trim(sql), "", _trim(offenders))
 
+    def counted(self, table: str, where: str, nothing: tuple[str, str], shown: str, *, among: str = "true", by: str = "") -> Reading:
+        """How many rows of a table are as `where` says, of those `among`; they are what offends.
+
+        Args:
+            shown: columns of the offending rows, in the order `by`.
+
+        Raises:
+            Missing: there is no such table, or no row among.
+        """
+        self.need(table)
+        return self.of_run(
+            f"SELECT count(*) FILTER ({where}) AS value, count(*) FILTER ({among}) AS n FROM {table}",
+            nothing,
+            f"SELECT {shown} FROM {table} WHERE {where} {by and f'ORDER BY {by}'} LIMIT 20",
+        )
+
     def columns(self, ending: str) -> list[str]:
         """Columns of the tags table that end so."""
         self.need("tags")
         return [c for c in self._tags if c.endswith(ending)]
+
+    @cached_property
+    def plan(self) -> dict[str, layout.Measure]:
+        """Measures of the design's site plan.
+
+        Raises:
+            Missing: the design is none.
+        """
+        try:
+            return layout.measures(Design.model_validate(self.design))
+        except ValidationError as error:
+            raise Missing(f"the design does not fit its schema ({error.error_count()} mistakes)", "设计不符合格式") from None
 
     @cached_property
     def _tags(self) -> list[str]:

@@ -14,13 +14,8 @@ TAKEN = "poured_s IS NOT NULL AND coalesce(outcome, '') NOT LIKE '%refused%'"
 @measure("", "loads without a complete delivery ticket", "发货单不完整的车次")
 def tickets_incomplete(s: Subject) -> Reading:
     """Loads of which order, grade, truck, batches, volume or times are not on the ticket."""
-    s.need("deliveries")
     where = " OR ".join(f"{c} IS NULL" for c in TICKET)
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) AS n FROM deliveries",
-        NO_LOAD,
-        f"SELECT ticket, {', '.join(TICKET[1:])} FROM deliveries WHERE {where} LIMIT 20",
-    )
+    return s.counted("deliveries", where, NO_LOAD, ", ".join(TICKET))
 
 
 @measure("min", "greatest age of concrete at the end of its discharge", "卸料完毕时混凝土最大龄期")
@@ -37,14 +32,10 @@ def age_at_discharge(s: Subject) -> Reading:
 @measure("", "late loads of which no decision is recorded", "超时而无处理记录的车次")
 def late_unhandled(s: Subject, most_min: float = 90.0) -> Reading:
     """Loads older than `most_min` at the end of discharge that neither the outcome nor the ledger of violations decides on."""
-    s.need("deliveries", "violations")
+    s.need("violations")
     where = f"""{AGE} > {most_min} AND coalesce(outcome, 'in time') = 'in time'
         AND ticket NOT IN (SELECT ticket FROM violations WHERE ticket IS NOT NULL AND kind LIKE 'older than%' AND action <> '')"""
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) AS n FROM deliveries",
-        NO_LOAD,
-        f'SELECT ticket, "order", {AGE} AS age_min, outcome FROM deliveries WHERE {where} ORDER BY age_min DESC LIMIT 20',
-    )
+    return s.counted("deliveries", where, NO_LOAD, f'ticket, "order", {AGE} AS age_min, outcome', by="age_min DESC")
 
 
 @measure("", "loads to which water was added on the way", "运输途中加水的车次")
@@ -82,13 +73,7 @@ def returns_undecided(s: Subject) -> Reading:
 @measure("", "loads that left without a check of slump and temperature", "未逐车检查坍落度和温度即出厂的车次")
 def loads_unchecked(s: Subject) -> Reading:
     """Loads of which the ticket has no slump or no temperature as they leave."""
-    s.need("deliveries")
-    where = "slump_mm IS NULL OR temperature_c IS NULL"
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) AS n FROM deliveries",
-        NO_LOAD,
-        f"SELECT ticket, grade, slump_mm, temperature_c FROM deliveries WHERE {where} LIMIT 20",
-    )
+    return s.counted("deliveries", "slump_mm IS NULL OR temperature_c IS NULL", NO_LOAD, "ticket, grade, slump_mm, temperature_c")
 
 
 @measure("%", "batches made under remote control", "远程控制生产的盘数占比")

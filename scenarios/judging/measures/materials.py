@@ -15,13 +15,8 @@ Way = Literal["truck", "battery", "container", "water", "rail"]
 @measure("", "lots of material without supplier, mass or time", "信息不全的原材料进场批次数")
 def lots_incomplete(s: Subject) -> Reading:
     """Rows of `lots` of which something is missing."""
-    s.need("lots")
     where = "coalesce(supplier, '') = '' OR material IS NULL OR store IS NULL OR kg IS NULL OR arrived_s IS NULL"
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) AS n FROM lots",
-        NO_LOT,
-        f"SELECT * FROM lots WHERE {where} LIMIT 20",
-    )
+    return s.counted("lots", where, NO_LOT, "*")
 
 
 @measure("%", "weighed material that no lot accounts for", "不可追溯到进场批次的用料比例")

@@ -16,24 +16,22 @@ NO_CUBES = ("no cube of 28 days was tested: play at least 29 days", "没有 28 d
 @measure("", "most batches that one sample stands for", "单次取样代表的最多盘数")
 def batches_per_sample(s: Subject, inspection: Place) -> Reading:
     """Greatest `lot_batches` of a sample."""
-    s.need("samples")
-    where = f"inspection = '{inspection}'"
-    return s.of_run(
-        f"SELECT max(lot_batches) AS value, count(*) AS n FROM samples WHERE {where}",
-        NO_SAMPLE,
-        f"SELECT sample, time_s, grade, line, lot_batches FROM samples WHERE {where} ORDER BY lot_batches DESC LIMIT 20",
-    )
+    return _largest_lot(s, inspection, "lot_batches", "line")
 
 
 @measure("m³", "most concrete that one sample stands for", "单次取样代表的最大方量")
 def m3_per_sample(s: Subject, inspection: Place) -> Reading:
     """Greatest `lot_m3` of a sample."""
+    return _largest_lot(s, inspection, "lot_m3", '"order"')
+
+
+def _largest_lot(s: Subject, inspection: Place, size: str, where_from: str) -> Reading:
     s.need("samples")
     where = f"inspection = '{inspection}'"
     return s.of_run(
-        f"SELECT max(lot_m3) AS value, count(*) AS n FROM samples WHERE {where}",
+        f"SELECT max({size}) AS value, count(*) AS n FROM samples WHERE {where}",
         NO_SAMPLE,
-        f'SELECT sample, time_s, grade, "order", lot_m3 FROM samples WHERE {where} ORDER BY lot_m3 DESC LIMIT 20',
+        f"SELECT sample, time_s, grade, {where_from}, {size} FROM samples WHERE {where} ORDER BY {size} DESC LIMIT 20",
     )
 
 

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
-
 from scenarios.judging.subject import Missing, Reading, Subject, measure
-from twin.design import layout
-from twin.design.schema import Design
-
-
-def _plan(s: Subject) -> dict[str, layout.Measure]:
-    if s.plan is None:
-        try:
-            s.plan = layout.measures(Design.model_validate(s.design))
-        except ValidationError as error:
-            raise Missing(f"the design does not fit its schema ({error.error_count()} mistakes)", "设计不符合格式") from None
-    return s.plan
 
 
 def _reading(s: Subject, name: str) -> Reading:
@@ -24,7 +11,7 @@ def _reading(s: Subject, name: str) -> Reading:
     Raises:
         Missing: the plan does not show it.
     """
-    found = _plan(s)[name]
+    found = s.plan[name]
     if found.value is None:
         raise Missing(f"the site plan does not tell: {found.why}", "厂区平面图未给出")
     value = 100.0 * found.value if found.unit == "-" else found.value

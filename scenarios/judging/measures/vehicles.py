@@ -10,37 +10,23 @@ NO_PASSAGE = ("no truck passed the gate in the run", "运行中没有车辆出�
 @measure("", "trucks let out over the legal mass", "超限放行的车次")
 def overloaded_released(s: Subject) -> Reading:
     """Passages out that the gate let pass although the weighbridge showed more than the legal mass."""
-    s.need("gate")
     where = f"way = 'out' AND passed AND shown_kg > {float(s.get('fleet.limit_kg'))}"
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) FILTER (way = 'out') AS n FROM gate",
-        NO_PASSAGE,
-        f"SELECT time_s, truck, ticket, shown_kg, remark FROM gate WHERE {where} ORDER BY shown_kg DESC LIMIT 20",
-    )
+    return s.counted("gate", where, NO_PASSAGE, "time_s, truck, ticket, shown_kg, remark", among="way = 'out'", by="shown_kg DESC")
 
 
 @measure("", "loads that left without being weighed", "未过磅出厂的车次")
 def loads_unweighed(s: Subject) -> Reading:
     """Loads without a passage out at the weighbridge."""
-    s.need("deliveries", "gate")
+    s.need("gate")
     where = "gate_s IS NOT NULL AND ticket NOT IN (SELECT ticket FROM gate WHERE way = 'out' AND ticket IS NOT NULL AND shown_kg > 0)"
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) FILTER (gate_s IS NOT NULL) AS n FROM deliveries",
-        NO_PASSAGE,
-        f"SELECT ticket, truck, gate_s FROM deliveries WHERE {where} LIMIT 20",
-    )
+    return s.counted("deliveries", where, NO_PASSAGE, "ticket, truck, gate_s", among="gate_s IS NOT NULL")
 
 
 @measure("", "passages of trucks with a remark", "带异常备注的车辆通行次数")
 def gate_remarks(s: Subject, remark: str) -> Reading:
     """Passages out at which the gate noted `remark`: `no position`, `no picture`, `leaking`."""
-    s.need("gate")
     where = f"way = 'out' AND passed AND remark LIKE '%{remark}%'"
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) FILTER (way = 'out') AS n FROM gate",
-        NO_PASSAGE,
-        f"SELECT time_s, truck, ticket, remark FROM gate WHERE {where} LIMIT 20",
-    )
+    return s.counted("gate", where, NO_PASSAGE, "time_s, truck, ticket, remark", among="way = 'out'")
 
 
 @measure("", "violations of vehicles of which no action is recorded", "无处理记录的车辆违规次数")

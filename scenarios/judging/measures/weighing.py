@@ -66,14 +66,10 @@ def load_deviation(s: Subject, species: list[str]) -> Reading:
 @measure("", "weighings outside tolerance of which no handling is recorded", "超差而无处理记录的计量次数")
 def deviations_unhandled(s: Subject) -> Reading:
     """Weighings out of tolerance that the controller let pass as if they were within."""
-    s.need("weighings")
     where = "outside AND disposition NOT IN ('re-dosed', 'accepted', 'accepted-late')"
-    return s.of_run(
-        f"SELECT count(*) FILTER ({where}) AS value, count(*) AS n FROM weighings",
-        ("the run has no weighing", "运行中没有计量记录"),
-        f"SELECT time_s, line, batch, weigher, material, target_kg, true_kg, recorded_kg, tolerance_kg, cause, disposition FROM weighings WHERE {where} "
-        "ORDER BY abs(true_kg - target_kg) / tolerance_kg DESC LIMIT 20",
-    )
+    shown = "time_s, line, batch, weigher, material, target_kg, true_kg, recorded_kg, tolerance_kg, cause, disposition"
+    nothing = ("the run has no weighing", "运行中没有计量记录")
+    return s.counted("weighings", where, nothing, shown, by="abs(true_kg - target_kg) / tolerance_kg DESC")
 
 
 @measure("", "loads whose targets are not those of their recipe", "目标值与配合比不符的车次")
