@@ -33,6 +33,7 @@ _found: Event  # set by the process that delivered all that can be delivered
 class Solved(NamedTuple):
     """An instance, its schedule, and what is said of it."""
 
+    instance: Instance
     result: Result
     schedule: list[Visit]
     violations: list[Violation]
@@ -95,7 +96,7 @@ def _solve(pool: ProcessPoolExecutor, instance: Instance, known: Known | None, s
     took = time.monotonic() - began
     schedule = cdp.visits(instance, best.plan)
     violations = cdp.check(instance, schedule)
-    return Solved(cdp.result(instance, schedule, violations, known, best.seed, best.steps, took), schedule, violations)
+    return Solved(instance, cdp.result(instance, schedule, violations, known, best.seed, best.steps, took), schedule, violations)
 
 
 # --- in the processes -----------------------------------------------------------------------------------------
@@ -138,13 +139,12 @@ def line(solved: Solved) -> str:
     return f"{r.instance}: {r.delivered} of {r.demand}{against}, {state}"
 
 
-def play(folder: Path, solved: list[Solved], seed: int, echo: Callable[[str], None]) -> list[Execution]:
+def play(solved: list[Solved], seed: int, echo: Callable[[str], None]) -> list[Execution]:
     """Play the feasible schedules through the plant."""
-    instances = {instance.name: instance for instance in cdp.read_folder(folder)}
     played = []
     for s in solved:
         if not s.violations:
-            played.append(execute(instances[s.result.instance], s.schedule, seed))
+            played.append(execute(s.instance, s.schedule, seed))
             echo(f"{s.result.instance}: played")
     return played
 

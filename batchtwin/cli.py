@@ -513,7 +513,7 @@ def cdp(
         print(line, file=sys.stderr, flush=True)
 
     solved, outcome = command.run(folder, seconds, seed, only, out, echo)
-    played = command.play(folder, solved, seed, echo) if play else []
+    played = command.play(solved, seed, echo) if play else []
     if as_json:
         print(json.dumps(command.as_json(solved, outcome, played), indent=1))
     else:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from opcua_server.access.security import Security
 from opcua_server.server import PlantServer, no_scenario, no_verdict
 from scenarios.session import Session
+from scenarios.until_stopped import until_stopped
 
 
 async def serve(live: Session, endpoint: str, security: Security, *, runs: Path = Path("runs"), scenario: Callable[[str], Any] = no_scenario,
@@ -28,23 +27,14 @@ async def serve(live: Session, endpoint: str, security: Security, *, runs: Path 
     Raises:
         BatchtwinError: the endpoint cannot be used, or the run cannot be written.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
-            loop.add_signal_handler(number, stop.set)
     server = PlantServer(live, endpoint, security, runs=runs, scenario=scenario, verdict=verdict)
-    player: asyncio.Task[None] | None = None
+    return await until_stopped(live, _open(server), out, ready)
+
+
+@asynccontextmanager
+async def _open(server: PlantServer) -> AsyncIterator[str]:
     try:
         await server.start()
-        if out is not None:
-            live.record(out)
-        player = asyncio.create_task(live.run())
-        ready(server.url)
-        await stop.wait()
+        yield server.url
     finally:
         await server.stop()
-        outcome = live.close()
-        if player is not None:
-            await player
-    return outcome

@@ -65,11 +65,11 @@ class Returns:
         if m3 < REUSE_FROM_M3 or truck["slump_mm"] < REUSE_SLUMP_MM:
             return None
         for job in self.book.jobs.values():
-            if (
-                job.grade == ticket["grade"]
+            if (  # the start first: nearly all orders of a long run lie ahead
+                job.start / TICKS_PER_S <= now_s + 1800.0
+                and job.grade == ticket["grade"]
                 and job.site != ticket["order"]
                 and job.left_m3 >= m3
-                and job.start / TICKS_PER_S <= now_s + 1800.0
             ):
                 takes_s = CONFIRM_S[1] + self.book.drive_s(0, job) + m3 * job.pour_s_m3
                 if now_s + takes_s - truck["wet_tick"] / TICKS_PER_S < REUSE_AGE_S:

@@ -105,9 +105,7 @@ class PlanDispatcher(RuleDispatcher):
                 truck = free + 1
             del self._waiting[k]
             s = self.slots[slot[0]]
-            values[d["Order"]], values[d["Truck"]], values[d["Line"]] = order, truck, line
-            values[d["Volume"]] = rules.volume_m3(values, s, values[self.trucks["Capacity"][truck - 1]])
-            values[d["Number"]] = (values[d["Number"]] + 1.0) % 1e9
+            write_decision(values, d, order, truck, line, rules.volume_m3(values, s, values[self.trucks["Capacity"][truck - 1]]))
             return True
         return False
 
@@ -206,11 +204,16 @@ class FixedPlan(RuleDispatcher):
                 continue
             del self.trips[k]
             left = values[self.slots["Left"][slot[0]]]
-            values[d["Order"]], values[d["Truck"]], values[d["Line"]] = trip.order, trip.truck, trip.line
-            values[d["Volume"]] = min(trip.volume_m3, left, values[self.trucks["Capacity"][trip.truck - 1]])
-            values[d["Number"]] = (values[d["Number"]] + 1.0) % 1e9
+            volume_m3 = min(trip.volume_m3, left, values[self.trucks["Capacity"][trip.truck - 1]])
+            write_decision(values, d, trip.order, trip.truck, trip.line, volume_m3)
             return now
         return int(1e15)
+
+
+def write_decision(values: NDArray[np.float64], desk: Any, order: int, truck: int, line: int, volume_m3: float) -> None:
+    """Write a decision for the desk."""
+    values[desk["Order"]], values[desk["Truck"]], values[desk["Line"]], values[desk["Volume"]] = order, truck, line, volume_m3
+    values[desk["Number"]] = (values[desk["Number"]] + 1.0) % 1e9
 
 
 def by_rule(table: TagTable, rule: str) -> RuleDispatcher | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from dashboards.live.app import application
 from dashboards.live.people import Gate
 from dashboards.live.site import Site
 from scenarios.session import Session
+from scenarios.until_stopped import until_stopped
 from twin.errors import BatchtwinError
 
 
@@ -83,20 +83,10 @@ async def serve(
     Raises:
         BatchtwinError: the address cannot be used, or the run cannot be written.
     """
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    player: asyncio.Task[None] | None = None
-    try:
-        async with pages(live, host, port, gate, runs) as site:
-            if out is not None:
-                live.record(out)
-            player = asyncio.create_task(live.run())
-            ready(site.url)
-            await stop.wait()
-    finally:
-        outcome = live.close()
-        if player is not None:
-            await player
-    return outcome
+    return await until_stopped(live, _address(live, host, port, gate, runs), out, ready)
+
+
+@asynccontextmanager
+async def _address(live: Session, host: str, port: int, gate: Gate | None, runs: Path) -> AsyncIterator[str]:
+    async with pages(live, host, port, gate, runs) as site:
+        yield site.url

@@ -224,7 +224,7 @@ def test_an_infeasible_schedule_is_counted_and_named(tiny: Instance) -> None:
     broken = check(tiny, GOOD[:1])
     row = cdp.result(tiny, GOOD[:1], broken, cdp.Known(30, 30), 0, 1, 0.1)
     assert cdp.summary([row]).infeasible == 1 and row.violations == 1
-    assert "INFEASIBLE: demand (c0): gets 10 of 20" in command.line(command.Solved(row, GOOD[:1], broken))
+    assert "INFEASIBLE: demand (c0): gets 10 of 20" in command.line(command.Solved(tiny, row, GOOD[:1], broken))
 
 
 def test_wrong_arguments_are_one_line(tmp_path: Path) -> None:
