@@ -10,15 +10,18 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow as pa
 import pytest
 import websockets
 
 from dashboards.live.people import Person, Wheel
 from dashboards.live.refusal import Refusal
 from dashboards.live.trends import buckets, run_trend
+from scenarios.overview import read_blocks
 from scenarios.run import open_run
 from scenarios.scoring import RULES
 from scenarios.session import Session
+from scenarios.store import RunWriter
 from tests.dashboards.live_server import Served, serving
 
 
@@ -422,3 +425,25 @@ def test_a_full_disk_is_told_to_everybody_and_the_pages_stay(tmp_path: Path, mon
         assert "reset" in told(client.post("/api/write", json={"tag": "Line1.Station.Start", "value": 1}), 409)
         assert client.get("/").status_code == 200
         assert client.get("/api/runs/live").json()["to_s"] == 2  # what was written before is still there
+
+
+def test_blocks_beside_the_rows_give_the_same_peaks_as_the_rows(tmp_path: Path) -> None:
+    names, rows, rng = ["A.X", "B.Y"], 40_000, np.random.default_rng(1)
+    values = {n: np.cumsum(rng.integers(-3, 4, rows)).astype(np.int32) for n in names}
+    values["A.X"][12_345] = 70_000
+    writer = RunWriter(tmp_path / "run", {"resolution": dict.fromkeys(names, 0.5)})
+    for a in range(0, rows, 10_000):
+        writer.append("tags", pa.table({"time_s": np.arange(a, a + 10_000) + 1.0} | {n: v[a : a + 10_000] for n, v in values.items()}))
+        writer.flush(wait=True)
+    writer.close("complete", {})
+    run = open_run(tmp_path / "run")
+    blocks = read_blocks(run, names)
+    assert blocks is not None and blocks.num_rows == 4 * 9
+    of_blocks = run_trend(run, names, 0, rows, 40)
+    assert len(of_blocks["A.X"]["v"]) <= 40 and max(of_blocks["A.X"]["v"]) == 35_000
+    (tmp_path / "run" / "tags" / "blocks-00002.pq").unlink()
+    assert read_blocks(run, names) is None
+    of_rows = run_trend(run, names, 0, rows, 40)
+    for name in names:
+        assert max(of_rows[name]["v"]) == max(of_blocks[name]["v"]) == 0.5 * values[name].max()
+        assert min(of_rows[name]["v"]) == min(of_blocks[name]["v"]) == 0.5 * values[name].min()
