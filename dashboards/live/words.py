@@ -58,3 +58,13 @@ SCRIPT = {
     "limit": ("limit", "限值"),
     "orders_none": ("no open order", "无未完成任务"),
 }  # fmt: skip
+
+# Categories and rules of the score.
+RULES = {
+    "safety": ("Safety", "安全"), "quality": ("Quality", "质量"), "discharge": ("Discharge and dust", "外排与粉尘"), "time": ("Time", "时间"),
+    "alarms": ("Alarms handled", "报警处置"),
+    "spilled": ("Concrete on the ground", "洒落"), "started-into-danger": ("Starts into danger", "带险启动"), "overpressure": ("Silo pressure", "筒仓超压"),
+    "tolerance": ("Weighings", "计量"), "off-recipe": ("Water–binder ratio", "水胶比"), "mixed": ("Mixing", "匀质性"),
+    "water-off-site": ("Zero discharge", "零外排"), "stacks": ("Dust from bags and silos", "除尘器与筒仓排尘"), "fence": ("Dust at the fence", "厂界粉尘"),
+    "volume": ("Concrete made", "产量"), "standstill": ("Standstill", "停机"), "acknowledged": ("Acknowledged in time", "及时确认"),
+}  # fmt: skip

@@ -63,6 +63,16 @@ def test_every_page_opens_clean_and_can_be_used_by_all(browser: Browser, served:
         assert page.evaluate("() => document.activeElement.className") == "skip"  # the first stop skips the menu
 
 
+def test_what_nobody_could_use_is_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content(
+        '<html lang="en"><title>x</title><main><h1>x</h1><button></button><p style="color:#aaa;background:#bbb">pale</p></main></html>'
+    )
+    found = " ".join(violations(page))
+    assert "button-name" in found and "color-contrast" in found
+    page.close()
+
+
 def test_the_live_page_is_in_use_at_once(browser: Browser, served: Served) -> None:
     with opened(browser, served.url + "/instructor") as page:
         in_use(page)

@@ -371,6 +371,17 @@ def test_trends_of_a_recorded_run_keep_their_peaks(served: Served, tmp_path: Pat
 # --- training, disks --------------------------------------------------------------------------------------
 
 
+def test_every_word_of_a_code_is_there() -> None:
+    from dashboards.live import words
+    from scenarios.training import CATEGORIES
+    from twin.design.load import load_design
+    from twin.plant import Plant
+
+    assert set(RULES) | set(CATEGORIES) == set(words.RULES)
+    states = {s for t in Plant(load_design("hzs180")).table for s in t.states}
+    assert states <= set(words.STATES), states - set(words.STATES)
+
+
 def test_a_training_is_begun_scored_and_left(served: Served, driver: httpx.Client) -> None:
     before = served.live.epoch
     begun = driver.post("/api/training/start", json={"drill": "quiet-shift", "trainee": "李雷"}).json()
