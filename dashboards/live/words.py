@@ -26,7 +26,6 @@ STATES = {
 SCRIPT = {
     "lost": ("Connection lost – trying again. What you see is old.", "连接中断，正在重连。当前画面为旧数据。"),
     "back": ("Connected again.", "已重新连接。"),
-    "old_login": ("Your login has ended; log in again.", "登录已失效，请重新登录。"),
     "you": ("You drive", "您在操作"),
     "nobody": ("Nobody drives", "无人操作"),
     "drives": ("{name} drives; you watch", "{name} 正在操作；您在观看"),
@@ -49,13 +48,11 @@ SCRIPT = {
     "done": ("Done", "已完成"),
     "choose": ("choose", "选择"),
     "points": ("{points} of {most} points", "{points} / {most} 分"),
-    "hold": ("Hold to feed", "按住给料"),
     "auto": ("Auto", "自动"),
     "on": ("On", "开"),
     "off": ("Off", "关"),
     "ended": ("The run has ended.", "运行已结束。"),
     "failed": ("The run cannot go on: ", "运行无法继续："),
-    "limit": ("limit", "限值"),
     "orders_none": ("no open order", "无未完成任务"),
 }  # fmt: skip
 

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from browser import DESK, PHONE, browsing, opened, violations
+from live_server import Served, serving
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from scenarios.run import open_run
 from scenarios.session import Session
-from tests.dashboards.browser import DESK, PHONE, browsing, opened, violations
-from tests.dashboards.live_server import Served, serving
 
 PAGES = ["/", "/panel", "/surroundings", "/training", "/instructor", "/replay"]
 
