@@ -65,15 +65,18 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
         if not paused:
             live.start()
 
-        def ready(url: str) -> None:
-            print(f"{url}  {plan.name} @ {plant.name}, {live.speed_text}, controller {controller}")
-            print(f"{'运行记录' if zh else 'run'}: {folder or '-'}")
-            for en, other in ([INSECURE] if insecure else []) + safe.notices:
-                print(f"{'警告' if zh else 'warning'}: {other if zh else en}", file=sys.stderr)
-            print("Ctrl-C 结束" if zh else "Ctrl-C ends it", flush=True)
-
         runs = folder.parent if folder else Path("runs")
-        async with _pages(live, endpoint, pages, runs):
+        async with _pages(live, endpoint, pages, runs) as pages_url:
+
+            def ready(url: str) -> None:
+                print(f"{url}  {plan.name} @ {plant.name}, {live.speed_text}, controller {controller}")
+                if pages_url:
+                    print(f"{'网页' if zh else 'pages'}: {pages_url}")
+                print(f"{'运行记录' if zh else 'run'}: {folder or '-'}")
+                for en, other in ([INSECURE] if insecure else []) + safe.notices:
+                    print(f"{'警告' if zh else 'warning'}: {other if zh else en}", file=sys.stderr)
+                print("Ctrl-C 结束" if zh else "Ctrl-C ends it", flush=True)
+
             return await run(live, endpoint, safe, runs=runs, scenario=offer.scenario, verdict=offer.verdict, out=folder, ready=ready)
 
     if not record:
@@ -83,18 +86,17 @@ def serve(scenario: str, design: str | None, endpoint: str, speed: str, controll
 
 
 @asynccontextmanager
-async def _pages(live: Session, endpoint: str, port: int | None, runs: Path) -> AsyncIterator[None]:
-    """The pages beside OPC UA, on the same host, if they are wanted."""
+async def _pages(live: Session, endpoint: str, port: int | None, runs: Path) -> AsyncIterator[str]:
+    """The pages beside OPC UA, on the same host, if they are wanted; gives their URL."""
     if port is None:
-        yield
+        yield ""
         return
     from batchtwin.paging import gate_for
     from dashboards.live.serve import pages
 
     host = urlparse(endpoint).hostname or "127.0.0.1"
     async with pages(live, host, port, gate_for(host), runs) as site:
-        print(site.url)
-        yield
+        yield site.url
 
 
 def own_cases(folder: Path) -> None:

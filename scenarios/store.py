@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenarios.judging.integrity import sealed
+from scenarios.overview import write_blocks
 from scenarios.recent import Recent
 from twin.errors import BatchtwinError
 
@@ -119,7 +120,10 @@ class RunWriter:
     def _write(self, table: str, number: int, rows: list[pa.Table]) -> None:
         folder = self.path / table
         folder.mkdir(exist_ok=True)
-        self._write_file(folder / f"part-{number:05d}.parquet", pa.concat_tables(rows))
+        whole = pa.concat_tables(rows)
+        self._write_file(folder / f"part-{number:05d}.parquet", whole)
+        if table == "tags":
+            write_blocks(folder, number, whole)
         if table == "tags" and self.recent:
             self.recent.on_disk = number
 

@@ -1,4 +1,4 @@
-"""Benchmark of the pages: a server in a process of its own, twenty viewers and a slow one, 300 tags that change at every frame."""
+"""Benchmarks of the pages: twenty viewers of a server in a process of its own, and the trend of a year."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from batchtwin.bench.processes import ROOT
 from batchtwin.bench.runs import Result
 
 VIEWERS, TAGS, SECONDS = 20, 300, 6.0
 SERVER = "import asyncio; from batchtwin.bench.pages import server; asyncio.run(server())"
+PEAK = 1_000_000
 FRAMES = 0.85  # share of the frames at 5 Hz that a viewer must get at least
 
 
@@ -52,6 +56,33 @@ def viewers() -> Result:
     least = min(frames)
     told = f"{VIEWERS} viewers, {TAGS} tags changing at 5 Hz: each got {least}–{max(frames)} frames in {SECONDS:g} s; one who reads 1/s had the newest state {slow} frame(s) late"
     return share, told, None if least >= FRAMES * 5 * SECONDS and slow <= 2 else False
+
+
+def trend() -> Result:
+    """Time to thin out a year at one row a second of ten tags, s."""
+    from dashboards.live.trends import run_trend
+    from scenarios.run import open_run
+    from scenarios.store import RunWriter
+
+    names, year, piece = [f"Line1.T{k}.Value" for k in range(10)], 365 * 86400, 5 * 86400
+    with TemporaryDirectory() as folder:
+        writer = RunWriter(Path(folder) / "run", {"resolution": dict.fromkeys(names, 0.1)})
+        rng = np.random.default_rng(0)
+        for start in range(0, year, piece):
+            walks = {n: np.cumsum(rng.integers(-3, 4, piece)).astype(np.int32) for n in names}
+            if start == 0:
+                walks[names[0]][123_456] = PEAK
+            writer.append("tags", pa.table({"time_s": np.arange(start, start + piece) + 1.0} | walks))
+        writer.close("complete", {})
+        began = time.monotonic()
+        found = run_trend(open_run(Path(folder) / "run"), names, 0, year, 2000)
+        took = time.monotonic() - began
+    kept = max(found[names[0]]["v"]) == PEAK * 0.1
+    return (
+        took,
+        f"ten tags, {year / 1e6:.1f} million rows, to {len(found[names[0]]['v'])} points; a peak of one row is {'kept' if kept else 'lost'}",
+        None if kept else False,
+    )
 
 
 async def _watch(url: str, pid: int) -> tuple[float, list[int], int]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from twin.tags import Equipment, TagTable
 
 COLUMN, GAP, LEFT = 88, 30, 24  # width of a store's column, between the groups, and at the edge
-BASIN = 150
+BASIN, PUMP = 150, 152
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +98,5 @@ def water_picture(table: TagTable) -> WaterPicture:
     picture.separators = table.of_kind("separator")
     picture.presses = table.of_kind("filter_press")
     picture.washes = table.of_kind("truck_wash")
-    picture.width = max(len(picture.basins) * BASIN + 2 * LEFT, 960)
+    picture.width = max(len(picture.basins) * BASIN + 2 * LEFT, len(picture.pumps) * PUMP + 2 * LEFT, 960)
     return picture

@@ -15,6 +15,7 @@ from dashboards.live.app import application
 from dashboards.live.people import Gate
 from dashboards.live.site import Site
 from scenarios.session import Session
+from scenarios.training import drills
 from scenarios.until_stopped import until_stopped
 from twin.errors import BatchtwinError
 
@@ -39,6 +40,7 @@ async def pages(live: Session, host: str, port: int, gate: Gate | None, runs: Pa
         BatchtwinError: E401 when the address cannot be used.
     """
     site = Site(live, gate, runs)
+    drills()  # read before somebody waits for them
     with _listen(host, port) as listening:
         config = uvicorn.Config(application(site, listening.getsockname()[1], [host, "localhost"] if gate is None else ["*"]), log_level="critical", access_log=False, ws_per_message_deflate=False, lifespan="off",
                                 timeout_graceful_shutdown=1)  # fmt: skip

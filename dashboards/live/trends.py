@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from dashboards.facts import quoted
+from scenarios.overview import GREATEST, LEAST, read_blocks
 from scenarios.recent import Past
 from scenarios.run import Run
 from twin.clock import TICKS_PER_S
@@ -25,8 +27,10 @@ def buckets(time_s: NDArray[np.float64], low: NDArray[np.float64], high: NDArray
         low, high: least and greatest of each row; the same array twice when rows are single values.
     """
     n = len(time_s)
-    if n <= points:
-        return {"t": time_s.tolist(), "v": high.tolist()} if low is high else _pairs(time_s, low, time_s, high)
+    if n <= points and low is high:
+        return {"t": time_s.tolist(), "v": high.tolist()}
+    if 2 * n <= points:
+        return _pairs(time_s, low, time_s, high)
     edges = np.linspace(time_s[0], time_s[-1], points // 2 + 1)[:-1]
     starts = np.unique(np.searchsorted(time_s, edges))
     least, most = np.minimum.reduceat(low, starts), np.maximum.reduceat(high, starts)
@@ -58,22 +62,29 @@ def live_trend(past: Past, scale: dict[str, float], names: list[str], start_s: f
 
 
 def run_trend(run: Run, names: list[str], start_s: float, end_s: float, points: int) -> dict[str, Series]:
-    """Trends of a recorded run, one question to DuckDB for all tags.
+    """Trends of a recorded run: from the blocks beside its rows where they are fine enough, else by one question to DuckDB.
 
     Raises:
         BatchtwinError: E102 for a tag that the run did not record, E401 for no span.
     """
     if not end_s > start_s:
         raise BatchtwinError("E401", problem=f"no time between {start_s:g} s and {end_s:g} s", mend="give a later end")
-    columns = set(run.info.get("resolution", {}))
+    scale: dict[str, float] = run.info.get("resolution", {})
+    columns = set(scale)
     for name in names:
         if name not in columns:
             raise unknown("tag", name, columns)
+    ends = {name: [name + e if name + e in columns else name for e in (".min", ".max")] for name in names}
+    blocks = read_blocks(run, [e for pair in ends.values() for e in pair])
+    if blocks is not None and blocks.num_rows:
+        first, last = blocks["first_s"].to_numpy(), blocks["last_s"].to_numpy()
+        inside = (last >= start_s) & (first <= end_s)
+        if inside.sum() >= points // 2:  # else blocks are too coarse, and the rows few
+            return {name: _of_blocks(blocks, inside, ends[name], scale, points) for name in names}
     width = (end_s - start_s) / max(points // 2, 1)
     asks = ["min(time_s) AS t0", "max(time_s) AS t1"]
     for k, name in enumerate(names):
-        low, high = (quoted(name + e) if name + e in columns else quoted(name) for e in (".min", ".max"))
-        asks += [f"min({low}) AS l{k}", f"max({high}) AS h{k}"]
+        asks += [f"min({quoted(ends[name][0])}) AS l{k}", f"max({quoted(ends[name][1])}) AS h{k}"]
     found = run.sql(
         f"SELECT {', '.join(asks)} FROM tags WHERE time_s BETWEEN {start_s!r} AND {end_s!r} GROUP BY floor((time_s - {start_s!r}) / {width!r}) ORDER BY 1"
     )
@@ -84,6 +95,13 @@ def run_trend(run: Run, names: list[str], start_s: float, end_s: float, points: 
         one = bool(np.array_equal(t0, t1)) and bool(np.array_equal(low, high))
         out[name] = {"t": t0.tolist(), "v": low.tolist()} if one else _pairs(t0, low, t1, high)
     return out
+
+
+def _of_blocks(blocks: pa.Table, inside: NDArray[np.bool_], ends: list[str], scale: dict[str, float], points: int) -> Series:
+    """A tag's trend from the blocks of its run."""
+    low = np.asarray(blocks[LEAST + ends[0]].to_numpy()[inside] * scale.get(ends[0], 1.0), np.float64)
+    high = np.asarray(blocks[GREATEST + ends[1]].to_numpy()[inside] * scale.get(ends[1], 1.0), np.float64)
+    return buckets(blocks["first_s"].to_numpy()[inside], low, high, points)
 
 
 def values_at(run: Run, time_s: float) -> dict[str, Any]:

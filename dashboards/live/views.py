@@ -19,7 +19,7 @@ from dashboards.live.mimic import line_picture, water_picture
 from dashboards.live.people import Person
 from dashboards.live.refusal import Refusal
 from dashboards.live.site import Site, both, language_of, site_of, somebody
-from dashboards.live.words import SCRIPT, STATES
+from dashboards.live.words import RULES, SCRIPT, STATES
 from dashboards.pieces import Text, script_json
 from scenarios.training import drills
 from twin.plant import faults
@@ -50,11 +50,12 @@ def page(request: Request, name: str, person: Person | None = None, **more: Any)
         return zh if language == "zh" else en
 
     words = {key: both(Text(*pair), language) for key, pair in SCRIPT.items()}
+    rules = {key: both(Text(*pair), language) for key, pair in RULES.items()}
     states = STATES if language == "zh" else {}
     html = TEMPLATES.get_template(name).render(
-        t=t, language=language, person=person, pages=[(href, both(text, language)) for href, text in PAGES], here=request.url.path,
+        rules=rules, t=t, language=language, person=person, pages=[(href, both(text, language)) for href, text in PAGES], here=request.url.path,
         title=t(site.live.sim.scenario.title.en, site.live.sim.scenario.title.zh), login=site.gate is not None,
-        is_alarm=lambda tag: tag in table and table[tag].alarm, words=script_json({"words": words, "states": states, "language": language, "starts": site.live.sim.scenario.starts.isoformat()}), **more,
+        is_alarm=lambda tag: tag in table and table[tag].alarm, words=script_json({"words": words, "rules": rules, "states": states, "language": language, "starts": site.live.sim.scenario.starts.isoformat()}), **more,
     )  # fmt: skip
     return HTMLResponse(html)
 

@@ -26,7 +26,6 @@ STATES = {
 SCRIPT = {
     "lost": ("Connection lost – trying again. What you see is old.", "连接中断，正在重连。当前画面为旧数据。"),
     "back": ("Connected again.", "已重新连接。"),
-    "old_login": ("Your login has ended; log in again.", "登录已失效，请重新登录。"),
     "you": ("You drive", "您在操作"),
     "nobody": ("Nobody drives", "无人操作"),
     "drives": ("{name} drives; you watch", "{name} 正在操作；您在观看"),
@@ -49,12 +48,20 @@ SCRIPT = {
     "done": ("Done", "已完成"),
     "choose": ("choose", "选择"),
     "points": ("{points} of {most} points", "{points} / {most} 分"),
-    "hold": ("Hold to feed", "按住给料"),
     "auto": ("Auto", "自动"),
     "on": ("On", "开"),
     "off": ("Off", "关"),
     "ended": ("The run has ended.", "运行已结束。"),
     "failed": ("The run cannot go on: ", "运行无法继续："),
-    "limit": ("limit", "限值"),
     "orders_none": ("no open order", "无未完成任务"),
+}  # fmt: skip
+
+# Categories and rules of the score.
+RULES = {
+    "safety": ("Safety", "安全"), "quality": ("Quality", "质量"), "discharge": ("Discharge and dust", "外排与粉尘"), "time": ("Time", "时间"),
+    "alarms": ("Alarms handled", "报警处置"),
+    "spilled": ("Concrete on the ground", "洒落"), "started-into-danger": ("Starts into danger", "带险启动"), "overpressure": ("Silo pressure", "筒仓超压"),
+    "tolerance": ("Weighings", "计量"), "off-recipe": ("Water–binder ratio", "水胶比"), "mixed": ("Mixing", "匀质性"),
+    "water-off-site": ("Zero discharge", "零外排"), "stacks": ("Dust from bags and silos", "除尘器与筒仓排尘"), "fence": ("Dust at the fence", "厂界粉尘"),
+    "volume": ("Concrete made", "产量"), "standstill": ("Standstill", "停机"), "acknowledged": ("Acknowledged in time", "及时确认"),
 }  # fmt: skip

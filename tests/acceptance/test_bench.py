@@ -78,3 +78,4 @@ def test_the_bench_controller_runs_a_plant(monkeypatch):
 def test_every_figure_that_the_project_promises_has_a_benchmark():
     assert {"plant-year", "scan", "physics", "kernels", "start", "year-memory", "compile"} <= set(BENCHMARKS)
     assert {"opcua-publish-10", "opcua-publish-40", "opcua-round-trip", "opcua-read", "opcua-jitter", "opcua-lockstep"} <= set(BENCHMARKS)
+    assert {"pages-viewers", "pages-trend"} <= set(BENCHMARKS)

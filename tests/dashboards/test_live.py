@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from browser import DESK, PHONE, browsing, opened, violations
+from live_server import Served, serving
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from scenarios.run import open_run
 from scenarios.session import Session
-from tests.dashboards.browser import DESK, PHONE, browsing, opened, violations
-from tests.dashboards.live_server import Served, serving
 
 PAGES = ["/", "/panel", "/surroundings", "/training", "/instructor", "/replay"]
 
@@ -61,6 +61,16 @@ def test_every_page_opens_clean_and_can_be_used_by_all(browser: Browser, served:
         assert violations(page) == []
         page.keyboard.press("Tab")
         assert page.evaluate("() => document.activeElement.className") == "skip"  # the first stop skips the menu
+
+
+def test_what_nobody_could_use_is_found(browser: Browser) -> None:
+    page = browser.new_page()
+    page.set_content(
+        '<html lang="en"><title>x</title><main><h1>x</h1><button></button><p style="color:#aaa;background:#bbb">pale</p></main></html>'
+    )
+    found = " ".join(violations(page))
+    assert "button-name" in found and "color-contrast" in found
+    page.close()
 
 
 def test_the_live_page_is_in_use_at_once(browser: Browser, served: Served) -> None:

@@ -1,4 +1,4 @@
-"""The pages without a browser: who drives, what is refused, frames and events, trends, security."""
+"""The pages without a browser: who drives, what is refused, frames and events, security, training, full disks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import httpx
 import numpy as np
 import pytest
 import websockets
+from live_server import Served, serving
 
-from dashboards.live.people import Person, Wheel
-from dashboards.live.refusal import Refusal
-from dashboards.live.trends import buckets, run_trend
+from dashboards.live.people import Person
 from scenarios.run import open_run
 from scenarios.scoring import RULES
 from scenarios.session import Session
-from tests.dashboards.live_server import Served, serving
 
 
 @pytest.fixture(scope="module")
@@ -46,61 +44,6 @@ def told(answer: httpx.Response, status: int) -> str:
 
 
 # --- who drives -------------------------------------------------------------------------------------------
-
-
-class Later:
-    """Time that passes when the test says so."""
-
-    def __init__(self) -> None:
-        self.acts: list[Callable[[], None]] = []
-
-    def __call__(self, seconds: float, act: Callable[[], None]) -> None:
-        self.acts.append(act)
-
-    def passes(self) -> None:
-        acts, self.acts = self.acts, []
-        for act in acts:
-            act()
-
-
-ANN, BEN = Person("a", "Ann"), Person("b", "Ben")
-EYE = Person("e", "Eve", "observer", frozenset({"read"}), frozenset())
-
-
-def test_the_first_drives_and_the_second_watches_until_control_is_handed_over() -> None:
-    wheel = Wheel(lambda: None, Later())
-    wheel.came(EYE)
-    wheel.came(ANN)
-    wheel.came(BEN)
-    assert wheel.driver is ANN  # who may only look does not take the wheel
-    with pytest.raises(Refusal) as refused:
-        wheel.drive(BEN)
-    assert refused.value.status == 409 and "Ann" in refused.value.text("zh")
-    with pytest.raises(Refusal) as refused:
-        wheel.drive(EYE)
-    assert refused.value.status == 403
-    wheel.ask(BEN)
-    assert list(wheel.asking) == ["b"]
-    with pytest.raises(Refusal):
-        wheel.hand_over(ANN, "e")
-    wheel.hand_over(ANN, "b")
-    assert wheel.driver is BEN and not wheel.asking
-
-
-def test_a_driver_whose_connection_is_gone_keeps_the_wheel_for_a_moment_only() -> None:
-    later = Later()
-    wheel = Wheel(lambda: None, later)
-    wheel.came(ANN)
-    wheel.gone(ANN)
-    wheel.came(ANN)  # back in time
-    later.passes()
-    assert wheel.driver is ANN
-    wheel.gone(ANN)
-    assert wheel.driver is ANN
-    later.passes()
-    assert wheel.driver is None
-    wheel.drive(BEN)
-    assert wheel.driver is BEN
 
 
 def test_the_second_person_is_refused_and_may_still_look(served: Served, driver: httpx.Client) -> None:
@@ -339,33 +282,18 @@ def test_beyond_loopback_one_logs_in_and_may_do_what_the_role_may(tmp_path: Path
         told(client.get("/api/alarms"), 401)
 
 
-# --- trends -----------------------------------------------------------------------------------------------
-
-
-def test_peaks_survive_thinning_out() -> None:
-    t = np.arange(0.0, 1e6)
-    v = np.sin(t / 1e5)
-    v[123_456], v[777_777] = 9.0, -7.0
-    thin = buckets(t, v, v, 1000)
-    assert len(thin["v"]) <= 1000 and max(thin["v"]) == 9.0 and min(thin["v"]) == -7.0
-    assert thin["t"] == sorted(thin["t"]) and thin["t"][thin["v"].index(9.0)] == 123_456
-
-
-def test_trends_of_a_recorded_run_keep_their_peaks(served: Served, tmp_path: Path) -> None:
-    from scenarios.simulation import Simulation
-
-    Simulation("full-demand", until_s=600, out=tmp_path / "run").run()
-    run = open_run(tmp_path / "run")
-    whole = run.table("tags")["Line1.Mixer.Power"].to_numpy()
-    thin = run_trend(run, ["Line1.Mixer.Power", "Line1.Belt.Power"], 0, 600, 60)
-    assert (
-        len(thin["Line1.Mixer.Power"]["v"]) <= 64
-        and max(thin["Line1.Mixer.Power"]["v"]) == whole.max()
-        and thin["Line1.Mixer.Power"]["t"] == sorted(thin["Line1.Mixer.Power"]["t"])
-    )
-
-
 # --- training, disks --------------------------------------------------------------------------------------
+
+
+def test_every_word_of_a_code_is_there() -> None:
+    from dashboards.live import words
+    from scenarios.training import CATEGORIES
+    from twin.design.load import load_design
+    from twin.plant import Plant
+
+    assert set(RULES) | set(CATEGORIES) == set(words.RULES)
+    states = {s for t in Plant(load_design("hzs180")).table for s in t.states}
+    assert states <= set(words.STATES), states - set(words.STATES)
 
 
 def test_a_training_is_begun_scored_and_left(served: Served, driver: httpx.Client) -> None:

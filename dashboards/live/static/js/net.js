@@ -1,6 +1,6 @@
 // Requests to the server: one line when something is refused, nothing thrown away silently.
 const page = JSON.parse(document.getElementById("words").textContent);
-export const words = page.words, language = page.language, starts = page.starts;
+export const words = page.words, language = page.language, starts = page.starts, rules = page.rules;
 
 export function say(key, put = {}) {
   return (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => put[name] ?? "");

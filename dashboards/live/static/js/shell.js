@@ -48,9 +48,9 @@ function frame(f) {
     speed.value = f.speed;
   }
   if (f.state !== wasEnded) {
-    wasEnded = f.state;
-    if (f.state === "ended") toast(say("ended"));
+    if (f.state === "ended" && wasEnded) toast(say("ended"));
     if (f.state === "failed") toast(say("failed") + f.trouble, true);
+    wasEnded = f.state;
   }
   if (epoch !== null && f.epoch !== epoch) { standing.clear(); loadAlarms(); }
   epoch = f.epoch;

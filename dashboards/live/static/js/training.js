@@ -1,5 +1,5 @@
 // Begin a drill, end it, read its score.
-import { ask, element, say, toast } from "./net.js";
+import { ask, element, rules, say, toast } from "./net.js";
 import { on } from "./live.js";
 import { shell } from "./shell.js";
 
@@ -40,7 +40,7 @@ async function result(run) {
   if (!s) return;
   at("result").hidden = false;
   at("points").textContent = say("points", { points: s.points, most: 100 });
-  at("marks").replaceChildren(...s.marks.map((m) => element("tr", {}, element("td", { text: `${m.category} · ${m.rule}` }), element("td", { class: m.points < m.most ? "n bad" : "n", text: `${m.points} / ${m.most}` }), element("td", { text: zh ? m.zh : m.en }))));
+  at("marks").replaceChildren(...s.marks.map((m) => element("tr", {}, element("td", { text: `${rules[m.category]} · ${rules[m.rule]}` }), element("td", { class: m.points < m.most ? "n bad" : "n", text: `${m.points} / ${m.most}` }), element("td", { text: zh ? m.zh : m.en }))));
   at("record").href = `/record/${run}`;
   at("again").href = `/replay?run=${run}`;
 }
