@@ -18,7 +18,6 @@ function chosen() {
 }
 form.fault.addEventListener("change", chosen);
 chosen();
-await shell();
 
 form.addEventListener("submit", async (e) => {
   e.preventDefault();
@@ -46,3 +45,4 @@ on("switch", (w) => act(`${clockText(w.at_s).slice(11)} ${w.by}: ${w.name} → $
 on("alarm", (a) => act(`${clockText(a.at_s).slice(11)} ${a.acked && a.by ? `${a.by}: ` : "⚠ "}${a.name} ${say(a.active ? "active" : "gone")}`));
 look();
 setInterval(look, 3000);
+await shell();  // last: whoever sees the plant finds every button at work

@@ -8,8 +8,6 @@ const dosing = new Map();  // feeder -> {scale, target, button, coarse}
 const write = (tag, value) => ask("/api/write", { tag, value });
 const value = (tag) => values.get(tag) ?? 0;
 
-await shell();
-
 // Recipes are dry: wet aggregate is weighed heavier by its water, and that water is left out of the mixing water.
 function targets(panel) {
   const recipe = recipes.get(panel.querySelector(".recipe").value) ?? {}, m3 = Number(panel.querySelector(".volume").value) || 0;
@@ -114,3 +112,4 @@ async function orders() {
 }
 orders();
 setInterval(orders, 5000);
+await shell();  // last: whoever sees the plant finds every button at work

@@ -5,8 +5,6 @@ import { shell, unacknowledged } from "./shell.js";
 import { liveTrends } from "./trends.js";
 
 const at = (id) => document.getElementById(id);
-await shell();
-liveTrends(at("trend"), at("trend-tags"), at("trend-tag"), at("trend-add"), at("tag-names"));
 
 at("acknowledge-all").addEventListener("click", async () => {
   for (const name of unacknowledged()) if (!await ask("/api/alarms/acknowledge", { name })) return;
@@ -23,3 +21,5 @@ async function batches() {
   if (!rows.length) at("batch-rows").append(element("tr", {}, element("td", { colspan: "8", class: "note", text: say("none_yet") })));
 }
 on("frame", () => { if (performance.now() - looked > 4000) { looked = performance.now(); batches(); } });
+await shell();  // last: whoever sees the plant finds every button at work
+liveTrends(at("trend"), at("trend-tags"), at("trend-tag"), at("trend-add"), at("tag-names"));

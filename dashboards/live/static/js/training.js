@@ -4,7 +4,6 @@ import { on } from "./live.js";
 import { shell } from "./shell.js";
 
 const at = (id) => document.getElementById(id), zh = document.documentElement.lang.startsWith("zh");
-await shell();
 
 for (const button of document.querySelectorAll("[data-drill]")) {
   button.addEventListener("click", async () => {
@@ -62,3 +61,4 @@ on("frame", async (f) => {
 });
 now();
 past();
+await shell();  // last: whoever sees the plant finds every button at work
