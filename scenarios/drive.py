@@ -46,7 +46,7 @@ def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
         What to look at: bits as `observe` gives them.
     """
     site = p.site[0]
-    fed = True
+    fed = filling(p)
     while site.tick < until:
         now = site.tick
         ticks = until - now
@@ -61,7 +61,7 @@ def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
         plant.carry(p, ticks * TICK_S)
         site.tick = now + ticks
         plant.sense_line(p)
-        if site.tick - site.stored >= STORES_TICKS or site.tick >= until:
+        if site.tick - site.stored >= STORES_TICKS:
             fed = look_after_stores(p, c, fed)
         look = observe(p, log)
         if look:

@@ -22,8 +22,13 @@ class ShiftOperator:
         self.rng = engine.rng(5)
         self.table = engine.plant.table
         self.busy: set[str] = set()
+        index = self.table.index
+        self._shown = {  # by line: whether it was tripped, and what its weighers ask
+            line: (index(f"{line}.Station.Safe"), [index(f"{w.name}.OverTolerance") for w in self.table.of_kind("weigher", line)])
+            for line in self.table.lines
+        }
         engine.watch(ALARMS, self._look)
-        for line in self.table.lines:
+        for line in self._shown:
             self._press(f"{line}.Station.Start")
 
     def _press(self, tag: str, value: float = 1.0) -> None:
@@ -33,12 +38,12 @@ class ShiftOperator:
         return float(self.io[self.table.index(tag)])
 
     def _look(self) -> None:
-        for line in self.table.lines:
+        for line, (safe, over) in self._shown.items():
             if line in self.busy:
                 continue
-            if self._shows(f"{line}.Station.Safe"):
+            if self.io[safe]:
                 self._begin(line, self._restart(line))
-            elif any(self._shows(f"{w.name}.OverTolerance") for w in self.table.of_kind("weigher", line)):
+            elif self.io[over].any():
                 self._begin(line, self._accept(line))
 
     def _begin(self, line: str, answer: Generator[simpy.Event, Any, None]) -> None:

@@ -34,7 +34,7 @@ ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
 WETS = 64  # batches whose beginning is remembered, more than any load has
 SPARE = 512  # rows that one step of the line may add
 
-N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED, IN_ROW_SLOW, NEXT_SLOW, SAMPLED_SLOW = range(11)
+N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED, IN_ROW_SLOW, NEXT_SLOW, SAMPLED_SLOW, WATERED = range(12)
 
 
 class Log(NamedTuple):
@@ -42,8 +42,9 @@ class Log(NamedTuple):
 
     Attributes:
         counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
-        period: int64 [5], ticks between samples, between rows of the tags table, and between samples of the slow
-            surroundings; number of the first tag of those, and of the first tag that is not recorded.
+        period: int64 [6], ticks between samples, between rows of the tags table, and between samples of the slow
+            surroundings; number of the first tag of those, and of the first tag that is not recorded. [5] how many alarms are
+            looked at every time: in long steps those of the surroundings only when the surroundings have moved.
         rows, low, high: float64 [row, tag], mean over time, least and greatest value of the samples of a row; a row
             ends at the first sample after its time, so a long idle spell is one row.
         row_tick: int64 [row], end of each row.
@@ -90,12 +91,19 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
     watched.append(table.index("Dispatch.Number"))
     alarms = [i for i, t in enumerate(table) if t.alarm]
     n = len(table)
-    counts = np.zeros(11, np.int64)
+    counts = np.zeros(12, np.int64)
     many = row_s > sample_s
     slow = next((e.first for e in table.equipment if e.kind == "weather_station"), n)
     end = next((e.first for e in table.equipment if e.kind == "dispatch_desk"), n) if many else n  # a year has its tickets instead
     period = np.array(
-        [max(round(sample_s * TICKS_PER_S), 1), max(round(row_s * TICKS_PER_S), 1), int(state.site["water_ticks"][0]), slow, end]
+        [
+            max(round(sample_s * TICKS_PER_S), 1),
+            max(round(row_s * TICKS_PER_S), 1),
+            int(state.site["water_ticks"][0]),
+            slow,
+            end,
+            sum(i < slow for i in alarms) if many else len(alarms),
+        ]
     )
     counts[NEXT_SAMPLE], counts[NEXT_ROW], counts[NEXT_SLOW] = period[0], period[1], period[2]
     return Log(
@@ -126,7 +134,11 @@ def observe(p: Any, log: Any) -> int:
         if v != log.last[k]:
             log.last[k] = v
             look |= LOADS
-    for k in range(log.alarms.shape[0]):
+    alarms = log.period[5]
+    if log.counts[WATERED] != p.site[0].watered:
+        log.counts[WATERED] = p.site[0].watered
+        alarms = log.alarms.shape[0]
+    for k in range(alarms):
         v = p.io[log.alarms[k]]
         if v != log.last[n + k]:
             log.last[n + k] = v

@@ -156,7 +156,7 @@ class Simulation:
         self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 60 * TICKS_PER_S
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(10.0, row_s), row_s)
         self.plant.state.site["starts_s"] = self.scenario.midnight_s
-        self._handles = handle(self.plant.state), handle(self._memory) if self._memory else None, handle(self._log)
+        self._handles = self.plant.handle, handle(self._memory) if self._memory else None, handle(self._log)
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self._surroundings = Surroundings(self.plant)
         sky = weather.Weather(self.scenario, self.seed)
@@ -167,7 +167,7 @@ class Simulation:
             self.engine, self._log.poured, self._log.wet, self.scenario.midnight_s, self.purchasing.gate, self.scenario.starts.weekday()
         )
         if self.fidelity == "batch" and self.dispatcher:
-            self.fleet.consult = partial(self.dispatcher.scan, self.plant.state.io)
+            self.fleet.ask(partial(self.dispatcher.scan, self.plant.state.io))
         self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)
         book_all(self.engine, self.fleet.book, self.scenario, sky)
         self.engine.env.process(self.fleet.washout.sweep())
@@ -516,7 +516,7 @@ class Simulation:
 
     def _collect(self) -> None:
         """Turn everything noted so far into rows of the run's tables."""
-        new = self._tables.drain(self._log)
+        new = self._tables.drain(self._log, keep=self.writer is not None)
         new["events"] = pa.concat_tables([new["events"], tables.events(self._events)]).sort_by("time_s")
         self._events.clear()
         if self._commands:

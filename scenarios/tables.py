@@ -68,8 +68,8 @@ class Tables:
         self._scale = np.array([self.resolution[tags[i].name] for i in self.recorded])
         self._range_scale = np.array([tags[i].resolution for i in self.ranged])
 
-    def drain(self, log: Log) -> dict[str, pa.Table]:
-        """Empty the observer's buffers into tables."""
+    def drain(self, log: Log, keep: bool = True) -> dict[str, pa.Table]:
+        """Empty the observer's buffers into tables; that of the tags only if somebody keeps it."""
         c = log.counts
         out = {"weighings": self._weighings(log.weighings[: c[N_WEIGHINGS]]), "batches": self._batches(log.batches[: c[N_BATCHES]])}
         alarms = log.alarm_rows[: c[N_ALARMS]]
@@ -80,7 +80,8 @@ class Tables:
                 for a in alarms
             ]
         )
-        out["tags"] = self._tags(log)
+        if keep:
+            out["tags"] = self._tags(log)
         c[N_WEIGHINGS] = c[N_BATCHES] = c[N_ALARMS] = 0
         if c[N_ROWS] and c[IN_ROW]:  # the row under way moves to the front
             for a in (log.rows, log.low, log.high):

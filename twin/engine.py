@@ -55,6 +55,7 @@ class Engine:
         env: SimPy environment whose time is in ticks.
         log: `(kind, name, value, text)` of whatever happens, for the event table.
         befalls: by machine, what to call when a fault has struck it, for what SimPy moves.
+        settled: called when all that was due at a time has happened.
     """
 
     def __init__(self, plant: Plant, seed: int, log: Callable[[str, str, float, str], None]) -> None:
@@ -62,13 +63,15 @@ class Engine:
         self.seed = seed
         self.env = simpy.Environment(initial_time=0)
         self._watches: list[tuple[int, Callable[[], None]]] = []
+        self._tick = plant.state.site["tick"]
         self.befalls: dict[str, Callable[[], None]] = {}
+        self.settled: Callable[[], None] | None = None
         self.log = log
 
     @property
     def now(self) -> int:
         """Simulated time, ticks since the start."""
-        return int(self.plant.state.site["tick"][0])
+        return int(self._tick[0])
 
     def rng(self, *entity: int) -> np.random.Generator:
         """A random stream of its own for one entity: adding one does not disturb the others."""
@@ -84,12 +87,9 @@ class Engine:
 
     def at(self, tick: int, act: Callable[[], None]) -> None:
         """Let something happen at a tick (now, if that has passed)."""
-
-        def later() -> Iterator[simpy.Event]:
-            yield self.env.timeout(max(tick - int(self.env.now), 0))
-            act()
-
-        self.env.process(later())  # type: ignore[arg-type]
+        event = self.env.timeout(max(tick - int(self.env.now), 0))
+        assert event.callbacks is not None
+        event.callbacks.append(lambda _: act())
 
     def run_until(self, tick: int, drive: Callable[[int], int]) -> Iterator[int]:
         """Advance to a tick; yields the time after each piece, so that the caller may look, pace or stop.
@@ -121,5 +121,11 @@ class Engine:
             for what, call in self._watches:
                 if look & what:
                     call()
-        while self.env.peek() <= now:
-            self.env.step()
+        env = self.env
+        while True:
+            while env.peek() <= now:
+                env.step()
+            if self.settled:
+                self.settled()
+            if env.peek() > now:
+                return

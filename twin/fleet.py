@@ -22,8 +22,7 @@ from twin.equipment import truck as t
 from twin.equipment import weighbridge
 from twin.equipment.truck_wash import Gate
 from twin.equipment.washout import Washout
-from twin.kernels.mixing import blend_temperature_c, slump_mm
-from twin.ledger import move, total_kg
+from twin.ledger import total_kg
 from twin.loading import Bay, Load
 from twin.orders import CRUMB_M3, Job, OrderBook
 from twin.returns import Returns
@@ -50,7 +49,6 @@ class Fleet:
         left_m3: volume that has left the plant, as ordered.
         refused_m3: of it, what sites did not take and wanted again.
         rows: what the ledgers `gate`, `violations`, `returned`, `pours` got since they were last taken.
-        consult: asks the dispatcher of a run in `batch` fidelity to look at the image; returns the tick at which it wants to look again.
     """
 
     def __init__(
@@ -76,11 +74,8 @@ class Fleet:
         self.tickets: deque[dict[str, Any]] = deque()
         self.written, self.left_m3, self.refused_m3 = 0, 0.0, 0.0
         self.trucks = [plant.record(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
-        self.consult: Callable[[int], int] | None = None
         self._poured, self._wet = poured, wet
         self._scale, self._chargers = Server(), Server(max(self.fleet.chargers, 1))
-        self._bridge = plant.record(weighbridge.NAME)
-        self._pumps = Server(max(self.fleet.pumps, 1))
         self._charger = plant.motor("Gate.Chargers")
         self._washed: dict[int, int] = {}
         self._dirt: dict[int, float] = {}  # on its wheels, kg
@@ -93,8 +88,7 @@ class Fleet:
         for k, truck in enumerate(self.trucks):
             truck["state"] = t.PARKED
             self.driver.stand(k, self._homes[k % len(self._homes)])
-        self._consulting = False
-        self._wake = -1
+        self._new, self._wake = True, -1
         engine.watch(LOADS, self._watch)
 
     # --- the desk -------------------------------------------------------------------------------------
@@ -116,31 +110,32 @@ class Fleet:
         """Something has changed that dispatch may want to look at."""
         io, at = self.engine.plant.state.io, self._desk
         io[at + desk.CHANGES] = (io[at + desk.CHANGES] + 1) % 1_000_000_000
-        if self.consult and not self._consulting:
-            self._consult()
+        self._new = True
 
-    def _consult(self) -> None:
-        """Ask the dispatcher until it has decided all that it wants to decide now, and again when it asks for it."""
-        assert self.consult is not None
+    def ask(self, consult: Callable[[int], int]) -> None:
+        """Let a dispatcher look at the image whenever something has changed, and when it wished to; for a run in `batch` fidelity.
+
+        Args:
+            consult: decides at most one load at a tick; returns the tick at which to look again.
+        """
         io, number = self.engine.plant.state.io, self._desk + desk.NUMBER
-        now = int(self.engine.env.now)
-        self._consulting = True
-        while True:
-            before = io[number]
-            again = self.consult(now)
-            if io[number] == before:
-                break
-            self._decide()
-        self._consulting = False
-        again = max(again, now + TICKS_PER_S)
-        if not now < self._wake <= again:
-            self._wake = again
-            self.engine.at(again, self._woken)
 
-    def _woken(self) -> None:
-        if self._wake <= self.engine.env.now:
-            self._wake = -1
-            self._consult()
+        def look() -> None:
+            now = int(self.engine.env.now)
+            if not (self._new or 0 <= self._wake <= now):
+                return
+            while True:
+                self._new, before = False, io[number]
+                again = consult(now)
+                if io[number] == before:
+                    break
+                self._decide()
+            again = max(again, now + TICKS_PER_S)
+            if not now < self._wake <= again:
+                self._wake = again
+                self.engine.at(again, lambda: None)  # looks when this time has come
+
+        self.engine.settled = look
 
     def _watch(self) -> None:
         """Dispatch has decided, or the controller has accepted or finished a load."""
@@ -207,10 +202,7 @@ class Fleet:
         self.bays[line].take(load)
 
     def _state(self, k: int, state: int) -> None:
-        truck = self.trucks[k]
-        t.turn(truck, self.engine.plant.state, int(self.engine.env.now))
-        truck["state"], truck["calm"] = state, 0
-        self.engine.plant.state.io[int(truck["tag"]) + t.STATE] = state
+        t.enter(self.engine.plant.handle, k, state, int(self.engine.env.now))
 
     # --- from the bay to the gate ---------------------------------------------------------------------
 
@@ -222,20 +214,17 @@ class Fleet:
         """A loaded truck leaves the bay with its ticket."""
         line, s, now, k = self.bays.index(bay), TICKS_PER_S, int(self.engine.env.now), load.truck - 1
         first, bay.assigned = bay.assigned + 1, int(self._poured[line])
-        state, truck = self.engine.plant.state, self.trucks[k]
-        kg = state.ledger.stock[int(truck["holder"])]
-        truck["load_m3"], truck["at"] = load.volume_m3, now
-        truck["slump_mm"] = slump_mm(kg, 0.0)
-        truck["temp_c"] = blend_temperature_c(kg, state.temperature_c)
-        truck["wet_tick"] = int(self._wet[line, first % self._wet.shape[1]]) if bay.assigned >= first else now
+        truck = self.trucks[k]
+        wet = int(self._wet[line, first % self._wet.shape[1]]) if bay.assigned >= first else now
+        loaded_kg = t.take_load(self.engine.plant.handle, k, load.volume_m3, wet, now)
         self._state(k, t.WEIGHING_OUT)
         self.written += 1
         job = load.job
         ticket = dict.fromkeys(FIELDS)
         ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "grade": job.grade, "line": bay.line, "load": load.number, "truck": load.truck,
                    "energy": "battery" if truck["battery"] else "diesel", "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3,
-                   "loaded_kg": float(total_kg(state.ledger, int(truck["holder"]))), "due_s": load.due / s, "late_s": job.late / s, "queued_s": load.queued / s,
-                   "at_bay_s": load.at_bay / s, "left_s": now / s, "wet_s": float(truck["wet_tick"]) / s, "slump_mm": float(truck["slump_mm"]),
+                   "loaded_kg": loaded_kg, "due_s": load.due / s, "late_s": job.late / s, "queued_s": load.queued / s,
+                   "at_bay_s": load.at_bay / s, "left_s": now / s, "wet_s": wet / s, "slump_mm": float(truck["slump_mm"]),
                    "temperature_c": float(truck["temp_c"]), "km_out": 0.0, "km_back": 0.0}  # fmt: skip
         self.tickets.append(ticket)
         self.left_m3 += load.volume_m3
@@ -247,8 +236,7 @@ class Fleet:
         cfg, truck, engine = self.engine.plant.design.weighbridge, self.trucks[k], self.engine
         _, ends = self._scale.take(int(engine.env.now), ticks(cfg.weigh_s + cfg.inspect_s))
         yield engine.env.timeout(ends - int(engine.env.now))
-        mass = self.fleet.tare_kg + float(total_kg(engine.plant.state.ledger, int(truck["holder"])))
-        shown = float(weighbridge.weigh_kg(self._bridge, mass, engine.seed, k + 1))
+        shown = float(weighbridge.weigh(engine.plant.handle, k, self.fleet.tare_kg, engine.seed))
         over = way == "out" and shown > self.fleet.limit_kg
         faults = [text for text, field in (("leaking", "leak"), ("no position", "gps"), ("no picture", "video")) if truck[field] > 0]
         self.rows["gate"].append({"time_s": engine.env.now / TICKS_PER_S, "truck": k + 1, "ticket": ticket and ticket["ticket"], "way": way, "shown_kg": shown,
@@ -349,14 +337,8 @@ class Fleet:
         """One way over the map."""
         self._state(k, state)
         km = yield from self.driver.drive(k, to, self._rng[k + 1], ticket)
-        truck = self.trucks[k]
-        loaded = bool(truck["load_m3"] > 0.0)
-        per_km = self.fleet.battery_kwh_km[loaded] if truck["battery"] else self.fleet.diesel_l_km[loaded]
-        if truck["battery"]:
-            truck["charge"] = max(truck["charge"] - km * per_km / self.fleet.battery_kwh, 0.0)
         if ticket is not None:
             ticket["km_out" if state == t.DRIVING_OUT else "km_back"] += km
-            ticket["energy_used"] = (ticket["energy_used"] or 0.0) + km * per_km
 
     def _pour(self, load: Load, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, float]:
         """Wait for the turn, be tested if late, pour. Returns what stays in the drum, m³."""
@@ -373,15 +355,15 @@ class Fleet:
         job.coming -= 1
         job.waiting += 1
         self._state(k, t.WAITING)
-        self._pump(job)
         begins = max(int(env.now), job.free, job.pump_ready)
         late = begins + pour - truck["wet_tick"] > ticks(AGE_LIMIT_S)
         if late:
             begins = max(begins, int(env.now) + ticks(LATE_TEST_S))
         job.free = begins + pour
         self.book.settle(job)
-        yield env.timeout(begins - int(env.now))
-        t.turn(truck, self.engine.plant.state, begins)
+        if begins > env.now:
+            yield env.timeout(begins - int(env.now))
+        self._state(k, t.POURING)
         ticket |= {"pour_s": begins / s, "age_site_min": (begins - truck["wet_tick"]) / s / 60, "slump_site_mm": float(truck["slump_mm"]),
                    "temperature_site_c": float(truck["temp_c"]), "revolutions": float(truck["revolutions"])}  # fmt: skip
         job.waiting -= 1
@@ -396,13 +378,9 @@ class Fleet:
         if job.gap and job.last_end >= 0 and begins - job.last_end > job.gap:
             self.rows["pours"].append({"time_s": begins / s, "order": job.site, "order_number": job.number, "ticket": ticket["ticket"],
                                        "gap_min": (begins - job.last_end) / s / 60, "limit_min": job.gap / s / 60})  # fmt: skip
-        self._state(k, t.POURING)
         yield env.timeout(pour)
-        ledger = self.engine.plant.state.ledger
-        held = total_kg(ledger, int(truck["holder"]))
-        keep = self.fleet.residue_kg + over_m3 / load.volume_m3 * held
         ticket["poured_s"] = env.now / s
-        ticket["poured_kg"] = float(move(ledger, self._site[k], max(held - keep, 0.0)))
+        ticket["poured_kg"] = float(t.pour(self.engine.plant.handle, k, self._site[k], self.fleet.residue_kg, over_m3 / load.volume_m3))
         job.last_end = int(env.now)
         job.poured_m3 += load.volume_m3
         self._finish(job, k, 0.0, ticket)
@@ -425,18 +403,6 @@ class Fleet:
         job.given_m3 -= refused_m3
         self.refused_m3 += refused_m3
         self.book.settle(job)
-
-    def _pump(self, job: Job) -> None:
-        """A pump truck comes with the first load of an order that wants one, and stays until the order is poured."""
-        if not job.pump or job.pump_ready >= 0:
-            return
-        setup = ticks(60 * self.fleet.pump_setup_min)
-        if self.fleet.pumps == 0:
-            job.pump_ready = job.start  # hired
-            return
-        left = max(job.volume_m3 - job.poured_m3, 0.0)
-        begins, _ = self._pumps.take(max(job.start - setup, 0), setup + ticks(left * job.pour_s_m3 * 1.3))
-        job.pump_ready = begins + setup
 
     # --- rest, charge ---------------------------------------------------------------------------------
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from twin.clock import TICKS_PER_S
-from twin.engine import Engine
+from twin.clock import TICKS_PER_S, ticks
+from twin.engine import Engine, Server
 from twin.equipment import dispatch_desk, order_slot
 from twin.roadmap import Map
 
 HORIZON_S = 3 * 3600.0  # an order is shown to dispatch so long before it begins (engineering choice)
 CRUMB_M3 = 1e-6
+PUMP_LONGER = 1.3  # than the mean pour a pump truck is booked for (engineering choice)
 
 
 @dataclass(slots=True)
@@ -59,8 +60,13 @@ class Job:
 
     @property
     def due(self) -> int:
-        """When the next load shall begin to pour."""
+        """When the next load shall begin to pour, as promised."""
         return self.start + self.loads * self.every
+
+    @property
+    def wanted(self) -> int:
+        """When the site can take the next load: not before its pump truck is ready."""
+        return max(self.start, self.pump_ready) + self.loads * self.every
 
 
 class OrderBook:
@@ -68,6 +74,7 @@ class OrderBook:
 
     Attributes:
         jobs: open ones, by number.
+        known: of them those that begin soon, or have begun.
         open: how many there are.
         taken: orders taken on so far; the number of the last one.
         changed: called whenever dispatch may want to look.
@@ -77,6 +84,7 @@ class OrderBook:
         plant = engine.plant
         self.engine, self.map, self.changed = engine, map, changed
         self.jobs: dict[int, Job] = {}
+        self.known: dict[int, Job] = {}
         self.grades = [r.grade for r in plant.design.recipes]
         self._queue: list[Job] = []  # shown as soon as a slot is free, the first to begin first
         slots = plant.table.of_kind("order_slot")
@@ -86,6 +94,9 @@ class OrderBook:
         self._open = plant.table.index(f"{dispatch_desk.NAME}.OpenOrders")
         self._starts_s = starts_s
         self.open = self.taken = 0
+        fleet = plant.design.fleet
+        self._pumps = Server(fleet.pumps) if fleet.pumps else None  # without any they are hired
+        self._setup = ticks(60 * fleet.pump_setup_min)
 
     def add(self, jobs: list[Job]) -> None:
         """Take on orders; each is shown some hours before it begins."""
@@ -108,6 +119,10 @@ class OrderBook:
     def _release(self, job: Job) -> None:
         if job.left_m3 <= CRUMB_M3:
             return
+        self.known[job.number] = job
+        if job.pump and self._pumps:  # booked by estimate; it stays until the order is poured
+            busy = self._setup + round(job.left_m3 * job.pour_s_m3 * PUMP_LONGER * TICKS_PER_S)
+            job.pump_ready = self._pumps.take(max(job.start - self._setup, self.engine.now), busy)[0] + self._setup
         self._queue.append(job)
         self._queue.sort(key=lambda j: (-j.priority, j.start, j.number))
         self._fill()
@@ -124,6 +139,7 @@ class OrderBook:
         if job.left_m3 <= CRUMB_M3 and not job.trucks:
             if job.number in self.jobs:
                 del self.jobs[job.number]
+                self.known.pop(job.number, None)
                 self.open -= 1
                 self._count()
             if job in self._queue:
@@ -146,10 +162,11 @@ class OrderBook:
         left = job.left_m3
         if job.grade not in self.grades:
             self.grades.append(job.grade)
-        io[a : a + order_slot.LAST_END + 1] = (
-            job.number, self.grades.index(job.grade) + 1, left, job.given_m3 - job.poured_m3, job.poured_m3, job.due / s, job.every / s, job.late / s,
+        for tag, value in enumerate((
+            job.number, self.grades.index(job.grade) + 1, left, job.given_m3 - job.poured_m3, job.poured_m3, job.wanted / s, job.every / s, job.late / s,
             job.gap / s, job.pour_s_m3, x, y, job.priority, job.pump, job.waiting, job.coming, max(job.last_end, 0) / s,
-        )  # fmt: skip
+        ), a):  # fmt: skip
+            io[tag] = value  # one by one: a fifth of the time that a slice takes
         for k in range(len(self._plants)):
             io[a + order_slot.LAST_END + 1 + k] = self.drive_s(k, job)
 

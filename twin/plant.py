@@ -45,7 +45,7 @@ from twin.equipment import (
 )
 from twin.equipment.part import Fault, Site
 from twin.image import Image
-from twin.jit import njit, njit_rare
+from twin.jit import handle, njit, njit_rare
 from twin.kernels.water import evaporation_kg_m2_s
 from twin.ledger import N_SPECIES, SPECIES, Ledger, residual
 from twin.placing import place_surroundings
@@ -161,6 +161,7 @@ class Plant:
         design: the design it was built from.
         image: the process image (with `image.table`).
         state: arrays that the kernels work on.
+        handle: of the state, for kernels that are called from Python very often.
         holders: names of the ledger's holders, by index.
         map: the roads around it.
         motors, sources: names (and rated kW) of what draws electricity, and of what emits dust, by index.
@@ -193,6 +194,7 @@ class Plant:
             tracks=np.zeros((design.fleet.trucks, truck.POINTS, 4)), emitted=np.zeros((len(site.sources), 3)), released=np.zeros((len(site.sources), 3)), **geometry.around(site, design.site, list(design.lines)), **arrays,
         )  # fmt: skip
         self.state.site["urban"] = int(design.site.urban)
+        self.handle = handle(self.state)
         sense(self.state)
         sense_surroundings(self.state)
         self.image.latched[:] = self.image.values

@@ -64,8 +64,8 @@ class Returns:
         truck, now_s = self.engine.plant.record(f"Truck{k + 1}"), self.engine.env.now / TICKS_PER_S
         if m3 < REUSE_FROM_M3 or truck["slump_mm"] < REUSE_SLUMP_MM:
             return None
-        for job in self.book.jobs.values():
-            if (  # the start first: nearly all orders of a long run lie ahead
+        for job in self.book.known.values():
+            if (
                 job.start / TICKS_PER_S <= now_s + 1800.0
                 and job.grade == ticket["grade"]
                 and job.site != ticket["order"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twin.design.district import KINDS, District, number, straight_km
 from twin.errors import BatchtwinError, unknown
-from twin.kernels.track import HOUR_S, pass_times
+from twin.kernels.track import HOUR_S, drive_time, pass_times
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -143,7 +143,7 @@ class Map:
 
     def drive_s(self, a: int, b: int, clock_s: float) -> float:
         """The quickest way from a to b, setting out at a time of a weekday, s after any midnight; s."""
-        return float(self.route(a, b).drive(self, clock_s, False)[-1])
+        return float(drive_time(self.route(a, b).edge_s, self.factor[0], clock_s, 1.0))
 
     def detour(self, a: int, b: int, key: int) -> Route:
         """A deviation: from a to b by way of a place off the route, chosen by key, which takes longer at free flow.

@@ -10,7 +10,7 @@ import simpy
 
 from twin.clock import TICKS_PER_S, ticks
 from twin.engine import Engine
-from twin.equipment.truck import POINTS
+from twin.equipment.truck import POINTS, arrive, set_out
 from twin.kernels.mixing import MM_PER_KG_WATER
 from twin.kernels.track import position
 from twin.ledger import WATER, book, move
@@ -41,6 +41,8 @@ class Driver:
         self._starts_s, self._weekday, self._violation = starts_s, weekday, violation
         self._driving: dict[int, simpy.Process] = {}
         self._site = plant.state.site[0]
+        self.fleet = plant.design.fleet
+        self._passed_s = np.empty(len(plant.map.places))
         for k in range(len(self.trucks)):
             engine.befalls[f"Truck{k + 1}"] = lambda k=k: self._struck(k)  # type: ignore[misc]
 
@@ -64,34 +66,30 @@ class Driver:
         start, self.at[k] = self.at[k], to
         astray = truck["astray"] > 0.5
         route = self.map.detour(start, to, came) if astray else self.map.route(start, to)
-        pace = (1.0 + truck["speeding"]) * rng.lognormal(0.0, self.engine.plant.design.fleet.pace_sd)
+        pace = (1.0 + float(truck["speeding"])) * rng.lognormal(0.0, self.fleet.pace_sd)
         if self._site["rain_mm_h"] > WET_MM_H:
             pace *= WET_PACE
         clock_s = self.clock_s()
-        passed_s = route.drive(self.map, clock_s, self.weekend(clock_s), pace)
-        n = min(len(passed_s), POINTS)
-        track = self.tracks[k]
-        track[:n, 0] = came / TICKS_PER_S + passed_s[:n]
-        track[:n, 1:3] = self.map.xy_km[route.places[:n]]
-        track[1:n, 3] = self.map.limit_km_h[route.kind[: n - 1]]
-        truck["points"], truck["astray_now"], truck["calm"] = n, float(astray), 0
-        if n > 1:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                speed = route.length_km[: n - 1] / np.diff(passed_s[:n]) * 3600.0
-            over = speed / track[1:n, 3]
-            worst = int(np.argmax(over))
-            if over[worst] > SPEEDING and truck["gps"] < 0.5:
-                self._violation(k, ticket, "speeding", speed[worst], float(track[worst + 1, 3]), "told to the driver")
-        if astray and truck["gps"] < 0.5:
-            self._violation(k, ticket, "off the route", route.km, self.map.route(start, to).km, "told to the driver")
-        yield from self._until(k, came + ticks(float(passed_s[-1])))
+        takes_s, speed_km_h, limit_km_h = set_out(
+            self.engine.plant.handle, k, route.places, route.length_km, route.kind, route.edge_s, self.map.xy_km, self.map.limit_km_h,
+            self.map.factor[self.weekend(clock_s)], clock_s, pace, came, self._passed_s,
+        )  # fmt: skip
+        if speed_km_h > SPEEDING * limit_km_h and truck["gps"] < 0.5:
+            self._violation(k, ticket, "speeding", speed_km_h, limit_km_h, "told to the driver")
+        if astray:
+            truck["astray_now"] = 1.0
+            if truck["gps"] < 0.5:
+                self._violation(k, ticket, "off the route", route.km, self.map.route(start, to).km, "told to the driver")
+        yield from self._until(k, came + ticks(takes_s))
         minutes = (env.now - came) / TICKS_PER_S / 60.0
-        truck["odometer_km"] += route.km
-        truck["wheel_s"] += 60.0 * minutes
-        truck["astray_now"] = 0.0
-        if truck["load_m3"] > 0.0:
+        loaded = bool(truck["load_m3"] > 0.0)
+        per_km = (self.fleet.battery_kwh_km if truck["battery"] else self.fleet.diesel_l_km)[loaded]
+        arrive(self.engine.plant.handle, k, route.km, minutes, route.km * per_km / self.fleet.battery_kwh if truck["battery"] else 0.0)
+        if loaded:
             self._lose(k, minutes, ticket)
-        return float(route.km)
+        if ticket is not None:
+            ticket["energy_used"] = (ticket["energy_used"] or 0.0) + route.km * per_km
+        return route.km
 
     def _lose(self, k: int, minutes: float, ticket: dict[str, Any] | None) -> None:
         """What drips onto the road, and water that a driver adds."""

@@ -8,9 +8,11 @@ import numpy as np
 
 from twin.clock import TICK_S
 from twin.equipment.part import Fault, Part, Site, figure
-from twin.jit import njit
-from twin.kernels.track import position
+from twin.jit import at, njit
+from twin.kernels.mixing import blend_temperature_c, slump_mm
+from twin.kernels.track import pass_times, position
 from twin.kernels.transit import slump_left_mm, temperature_after_c
+from twin.ledger import move, total_kg
 from twin.tags import Equipment, parameter, sensor
 
 # --- what it is ---------------------------------------------------------------------------------------
@@ -155,6 +157,90 @@ def turn(t: Any, p: Any, now: int) -> None:
         air_c = p.site[0].air_c
         t.slump_mm = slump_left_mm(t.slump_mm, t.temp_c, dt_s)
         t.temp_c = temperature_after_c(t.temp_c, air_c, t.load_m3, dt_s)
+
+
+# What follows is called from Python several times a load, so it takes the handle of the plant's `State`; `k` counts trucks from 0.
+
+
+@njit
+def enter(state: Any, k: int, what: int, now: int) -> None:
+    """Take a truck up to now and over to another state, a code of `STATES`."""
+    p = at(state, "State")
+    t = p.trucks[k]
+    turn(t, p, now)
+    t.state = what
+    t.calm = 0
+    p.io[t.tag + STATE] = what
+
+
+@njit
+def take_load(state: Any, k: int, volume_m3: float, wet_tick: int, now: int) -> float:
+    """Concrete has fallen into an empty drum: `volume_m3` as ordered, water having met cement at `wet_tick`. Returns its mass, kg."""
+    p = at(state, "State")
+    t = p.trucks[k]
+    turn(t, p, now)
+    kg = p.ledger.stock[t.holder]
+    t.load_m3 = volume_m3
+    t.wet_tick = wet_tick
+    t.slump_mm = slump_mm(kg, 0.0)
+    t.temp_c = blend_temperature_c(kg, p.temperature_c)
+    return total_kg(p.ledger, t.holder)
+
+
+@njit
+def set_out(state: Any, k: int, places: Any, length_km: Any, kind: Any, edge_s: Any, xy_km: Any, limit_km_h: Any, factor: Any, clock_s: float, pace: float,
+            now: int, passed_s: Any) -> tuple[float, float, float]:  # fmt: skip
+    """Lay a truck's way into its track, from now on.
+
+    Args:
+        places, length_km, kind, edge_s: of the `Route`.
+        xy_km, limit_km_h, factor: of the `Map`, factors of the day.
+        clock_s: now, s after any midnight.
+        pace: share of the traffic's speed.
+        now: ticks.
+        passed_s: float64 [≥ places], is filled: s after now at which each place is passed.
+
+    Returns:
+        Duration, s; speed of the road on which the limit is exceeded most, or kept least, km/h; its limit, km/h.
+    """
+    p = at(state, "State")
+    t = p.trucks[k]
+    track = p.tracks[t.row]
+    pass_times(edge_s, factor, clock_s, pace, passed_s)
+    n = min(len(places), POINTS)
+    now_s = now * TICK_S
+    speed, limit = 0.0, 1.0
+    for i in range(n):
+        track[i, 0] = now_s + passed_s[i]
+        track[i, 1] = xy_km[places[i], 0]
+        track[i, 2] = xy_km[places[i], 1]
+        if i > 0:
+            track[i, 3] = limit_km_h[kind[i - 1]]
+            took_s = passed_s[i] - passed_s[i - 1]
+            here = length_km[i - 1] / took_s * 3600.0 if took_s > 0.0 else 0.0
+            if here * limit > speed * track[i, 3]:
+                speed, limit = here, track[i, 3]
+    t.points = n
+    t.calm = 0
+    return passed_s[len(places) - 1], speed, limit
+
+
+@njit
+def arrive(state: Any, k: int, km: float, minutes: float, used: float) -> None:
+    """A way is done: `used` is the share of the battery that it took, 0 for a diesel."""
+    t = at(state, "State").trucks[k]
+    t.odometer_km += km
+    t.wheel_s += 60.0 * minutes
+    t.charge = max(t.charge - used, 0.0)
+    t.astray_now = 0.0
+
+
+@njit
+def pour(state: Any, k: int, link: int, residue_kg: float, share_kept: float) -> float:
+    """Let the drum run out along a link but for a residue and a share of what it held. Returns what went, kg."""
+    p = at(state, "State")
+    held = total_kg(p.ledger, p.trucks[k].holder)
+    return move(p.ledger, link, max(held - residue_kg - share_kept * held, 0.0))
 
 
 @njit

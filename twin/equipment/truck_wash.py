@@ -11,7 +11,7 @@ from pydantic import Field
 
 from twin.clock import ticks
 from twin.equipment.part import Fault, Part, Site, figure
-from twin.jit import njit
+from twin.jit import at, njit
 from twin.ledger import FINES, WATER, book, move, total_kg
 from twin.tags import Equipment, actuator, sensor
 
@@ -100,34 +100,22 @@ class Gate:
         self.record = plant.record(NAME) if design.water.truck_wash else None
         self.cfg = design.water.truck_wash
         if self.record is not None:  # whole numbers once and for all: reading a record costs a microsecond
-            self._run, self._motor = int(self.record["tag"]) + RUN, int(self.record["motor"])
-            self._source, self._fresh, self._reused, self._drain = (int(self.record[k]) for k in ("source", "fresh", "reused", "drain"))
+            self._run = int(self.record["tag"]) + RUN
         self._free = 0  # tick at which the bay is free again
         self._way_m, self._driving = 0.5 * design.site.dust.road_m, [m.name for m in plant.motors].index(DRIVING)
         self._come, self._go = plant.link("site", "Trucks.Dirt"), plant.link("Trucks.Dirt", "site")
         self._drop = plant.link("Trucks.Dirt", f"Water.Surface.{yard}") if yard else -1
         self._rinse = plant.link("Trucks.Dirt", NAME) if self.record is not None else -1
 
-    def _drives(self) -> None:
-        state = self.engine.plant.state
-        state.site["driven_m"] += self._way_m
-        state.motors[self._driving, 0] += self._way_m / SITE_M_S
-
     def comes(self) -> float:
         """A truck comes in. Returns the dirt that still sticks to it, kg."""
-        self._drives()
-        ledger = self.engine.plant.state.ledger
-        kg = self.dirt_kg * (self.WET if float(self.engine.plant.state.site["rain_mm_h"][0]) > 0.1 else 1.0)
-        book(ledger, self._come, FINES, kg)
-        if self._drop >= 0:
-            book(ledger, self._drop, FINES, self.DROPPED * kg)
-            kg *= 1 - self.DROPPED
-        return kg
+        return float(
+            come(self.engine.plant.handle, self._driving, self._way_m, self._come, self._drop, self.dirt_kg, self.WET, self.DROPPED)
+        )
 
     def goes(self, dirt_kg: float) -> Generator[simpy.Event, Any, None]:
         """SimPy process: a truck leaves, through the wash if that is in service."""
         plant, w = self.engine.plant, self.record
-        self._drives()
         if w is not None and self.cfg is not None and plant.state.io[self._run] > 0.5:
             env = self.engine.env
             begins = max(int(env.now), self._free)  # one after the other, all for the same time
@@ -139,29 +127,57 @@ class Gate:
             w["washing"] = 1.0
             yield env.timeout(ticks(self.cfg.wash_s))
             w["washing"] = 1.0 if self._free > env.now else 0.0
-            dirt_kg -= self._wash(w, self.cfg, dirt_kg)
-        book(plant.state.ledger, self._go, FINES, dirt_kg)
+            dirt_kg -= float(
+                rinse(plant.handle, self._rinse, dirt_kg, self.cfg.water_kg, self.cfg.cleans, self.cfg.wash_s, self.cfg.power_kw)
+            )
+        leave(plant.handle, self._driving, self._way_m, self._go, dirt_kg)
 
-    def _wash(self, w: Any, cfg: TruckWash, dirt_kg: float) -> float:
-        """Spray, and let the water take the dirt along. Returns the dirt that came off, kg."""
-        plant = self.engine.plant
-        ledger = plant.state.ledger
-        off = dirt_kg * cfg.cleans * (1.0 - min(float(w["nozzles"]), 1.0))
-        rinse(ledger, self._source, self._reused, self._fresh, self._rinse, self._drain, cfg.water_kg, off)
-        w["washed"] += 1
-        motor = plant.state.motors[self._motor]
-        motor[0] += cfg.wash_s
-        motor[1] += cfg.power_kw * cfg.wash_s
-        return off
+
+# These are called from Python at every passage: they take the handle of the plant's `State`.
 
 
 @njit
-def rinse(ledger: Any, source: int, reused: int, fresh: int, dirt: int, drain: int, water_kg: float, off_kg: float) -> None:
-    """One wash: recycled water as far as there is some, mains for the rest, and the dirt goes along."""
-    used = move(ledger, reused, min(water_kg, max(total_kg(ledger, source) - RESERVE_KG, 0.0)))
-    book(ledger, fresh, WATER, max(water_kg - used, 0.0))
-    book(ledger, dirt, FINES, off_kg)
-    move(ledger, drain, 1e9)
+def passes(p: Any, motor: int, way_m: float) -> None:
+    """A truck drives half of the way on the site."""
+    p.site[0].driven_m += way_m
+    p.motors[motor, 0] += way_m / SITE_M_S
+
+
+@njit
+def come(state: Any, motor: int, way_m: float, link: int, drop: int, dirt_kg: float, wet: float, dropped: float) -> float:
+    """A truck comes in with dirt along a link, and drops a share of it along another, if that is not -1. Returns what still sticks to it, kg."""
+    p = at(state, "State")
+    passes(p, motor, way_m)
+    kg = dirt_kg * wet if p.site[0].rain_mm_h > 0.1 else dirt_kg
+    book(p.ledger, link, FINES, kg)
+    if drop >= 0:
+        book(p.ledger, drop, FINES, dropped * kg)
+        kg *= 1.0 - dropped
+    return kg
+
+
+@njit
+def leave(state: Any, motor: int, way_m: float, link: int, dirt_kg: float) -> None:
+    """A truck goes out of the gate with what dirt it still has."""
+    p = at(state, "State")
+    passes(p, motor, way_m)
+    book(p.ledger, link, FINES, dirt_kg)
+
+
+@njit
+def rinse(state: Any, dirt: int, dirt_kg: float, water_kg: float, cleans: float, wash_s: float, power_kw: float) -> float:
+    """One wash: recycled water as far as there is some, mains for the rest, and the dirt goes along. Returns the dirt that came off, kg."""
+    p = at(state, "State")
+    w = p.washes[0]
+    off_kg = dirt_kg * cleans * (1.0 - min(w.nozzles, 1.0))
+    used = move(p.ledger, w.reused, min(water_kg, max(total_kg(p.ledger, w.source) - RESERVE_KG, 0.0)))
+    book(p.ledger, w.fresh, WATER, max(water_kg - used, 0.0))
+    book(p.ledger, dirt, FINES, off_kg)
+    move(p.ledger, w.drain, 1e9)
+    w.washed += 1.0
+    p.motors[w.motor, 0] += wash_s
+    p.motors[w.motor, 1] += power_kw * wash_s
+    return off_kg
 
 
 @njit

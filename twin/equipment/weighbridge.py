@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from twin.equipment.part import Fault, Part, Site, figure
-from twin.jit import njit
+from twin.jit import at, njit
 from twin.kernels.random import normal
+from twin.ledger import total_kg
 from twin.tags import Equipment, sensor
 
 # --- what it is ---------------------------------------------------------------------------------------
@@ -82,6 +83,13 @@ def weigh_kg(w: Any, mass_kg: float, seed: int, truck: int) -> float:
     w.truck = truck
     w.weighed += 1.0
     return w.shown_kg
+
+
+@njit
+def weigh(state: Any, k: int, tare_kg: float, seed: int) -> float:
+    """Weigh truck `k` (from 0) with what is in its drum; takes the handle of the plant's `State`. Returns what the scale shows, kg."""
+    p = at(state, "State")
+    return weigh_kg(p.weighbridges[0], tare_kg + total_kg(p.ledger, p.trucks[k].holder), seed, k + 1)
 
 
 @njit

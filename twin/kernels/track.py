@@ -27,18 +27,32 @@ def pass_times(edge_s: Any, factor: Any, departs_s: float, pace: float, passed_s
     now_s = departs_s
     passed_s[0] = 0.0
     for i in range(len(edge_s)):
-        left_s = edge_s[i]
-        while True:
-            speed = pace * factor[int(hour) % 24]
-            turn_s = (hour + 1.0) * HOUR_S
-            done_s = (turn_s - now_s) * speed
-            if left_s <= done_s:
-                now_s += left_s / speed
-                break
-            left_s -= done_s
-            now_s = turn_s
-            hour += 1.0
+        now_s, hour = along(edge_s[i], factor, now_s, hour, pace)
         passed_s[i + 1] = now_s - departs_s
+
+
+@njit
+def drive_time(edge_s: Any, factor: Any, departs_s: float, pace: float) -> float:
+    """How long a route takes, s: the last of its `pass_times`."""
+    hour = departs_s // HOUR_S
+    now_s = departs_s
+    for i in range(len(edge_s)):
+        now_s, hour = along(edge_s[i], factor, now_s, hour, pace)
+    return now_s - departs_s
+
+
+@njit
+def along(left_s: float, factor: Any, now_s: float, hour: float, pace: float) -> tuple[float, float]:
+    """One road of `left_s` at free flow, from `now_s` in the hour of that number. Returns when its end is reached, and the hour then."""
+    while True:
+        speed = pace * factor[int(hour) % 24]
+        turn_s = (hour + 1.0) * HOUR_S
+        done_s = (turn_s - now_s) * speed
+        if left_s <= done_s:
+            return now_s + left_s / speed, hour
+        left_s -= done_s
+        now_s = turn_s
+        hour += 1.0
 
 
 @njit
