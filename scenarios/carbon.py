@@ -67,20 +67,24 @@ def roof_kw(weather: pd.DataFrame, peak_kw: float) -> pd.Series[float]:
     return power
 
 
-def by_batch(run: Run) -> pd.DataFrame:
-    """kg CO2e of each batch: `a1_kg` … `a4_kg`, `total_kg`, and `per_m3_kg`."""
+def by_batch(run: Run, grid: pd.DataFrame | None = None) -> pd.DataFrame:
+    """kg CO2e of each batch: `a1_kg` … `a4_kg`, `total_kg`, and `per_m3_kg`.
+
+    Args:
+        grid: `energy(run)`, when it is at hand.
+    """
     f, design = factors(), run.info["design"]
     batches = run.df("batches").copy()
     if batches.empty:
         return pd.DataFrame(columns=["line", "number", "time_s", "volume_m3", "a1_kg", "a2_kg", "a3_kg", "a4_kg", "total_kg", "per_m3_kg"])
     mass = {s: batches[f"{s}_kg"].to_numpy() for s in SPECIES}
     far = _distances_km(design)
-    bought = _bought_share(run)
+    bought = bought_share(run)
     out = batches[["line", "number", "time_s", "volume_m3"]].copy()
     out["a1_kg"] = sum(m * bought.get(s, 1.0) * f["materials_kg_t"][s]["value"] / 1000 for s, m in mass.items())
     rate = f["transport_kg_t_km"]["materials"]["value"] / 1000
     out["a2_kg"] = sum(m * bought.get(s, 1.0) * far.get(s, 0.0) * rate for s, m in mass.items())
-    grid = energy(run)
+    grid = energy(run) if grid is None else grid
     day = _day(run, out.time_s)
     made = out.volume_m3.groupby(day).transform("sum")
     spent = grid.grid_kwh.groupby(_day(run, grid.time_s)).sum()
@@ -115,7 +119,7 @@ def _distances_km(design: dict[str, Any]) -> dict[str, float]:
     return {s: sum(v) / len(v) for s, v in found.items()}
 
 
-def _bought_share(run: Run) -> dict[str, float]:
+def bought_share(run: Run) -> dict[str, float]:
     """Share of sand and stone that was bought rather than won back by the separator."""
     lots, design = run.df("lots"), run.info["design"]
     species = lots.material.map(lambda m: design["materials"][m]["species"])

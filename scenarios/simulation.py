@@ -23,6 +23,7 @@ from control.reference import ReferenceController
 from scenarios import tables, weather
 from scenarios.booking import book_all, job
 from scenarios.drive import play_batch, play_ticks
+from scenarios.kept import Kept
 from scenarios.operator import ShiftOperator
 from scenarios.orders import Change, Order, truckloads
 from scenarios.quality import Laboratory
@@ -423,6 +424,12 @@ class Simulation:
         if self.tick:
             self._collect()  # what was before is not of this record
         self.writer = RunWriter(Path(folder), self._info())
+
+    def keep(self) -> Kept:
+        """Keep the tables of a run that has not begun in memory, and record it nowhere."""
+        kept = Kept(self._info())
+        self.writer = kept  # type: ignore[assignment]
+        return kept
 
     def advance(self, seconds: float) -> None:
         """Play on for some simulated seconds, at most to the end of the run."""

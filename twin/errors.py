@@ -26,10 +26,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "E304": ("alarm {name} is {state} already; nothing to do", "报警 {name} 已是 {state} 状态；无需操作"),
     "E305": ("{what}: not in this state ({state}); {mend}", "{what}：当前状态（{state}）不允许；{mend}"),
     "E401": ("{problem}; {mend}", "{problem}；{mend}"),
+    "E501": ("{where}: there is no field '{name}'{near}", "{where}：没有字段“{name}”{near}"),
+    "E502": ("{runs} runs, about {time}; say --yes to play them, or ask for fewer", "共 {runs} 次运行，约需 {time}；加 --yes 确认执行，或减少次数"),
+    "E503": ("no scheduler at {address} ({problem}); start one with 'dask scheduler', or leave --scheduler out", "{address} 没有调度器（{problem}）；请用“dask scheduler”启动，或不使用 --scheduler"),
+    "E504": ("worker {worker} has batchtwin {theirs}, this is {ours}; install the same version there", "工作节点 {worker} 的 batchtwin 版本为 {theirs}，本机为 {ours}；请安装相同版本"),
+    "E505": ("{path} is no sweep: {problem}", "{path} 不是扫描结果：{problem}"),
+    "E506": ("{what} needs {package}; install it with: pip install 'batchtwin[{extra}]'", "{what} 需要 {package}；请执行：pip install 'batchtwin[{extra}]'"),
+    "E507": ("{path} belongs to another sweep (its {what} differs); choose another --out or remove it", "{path} 属于另一个扫描（{what} 不同）；请另选 --out 或先删除"),
 }  # fmt: skip
 
 KINDS_ZH = {"design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "place": "地点", "machine": "设备", "table": "数据表", "list": "清单", "benchmark": "基准测试",
-            "recipe book": "配合比文件", "recipe": "配合比", "case": "验收用例", "rule book": "条款手册", "declared facts": "声明事实", "file of declared facts": "声明事实文件", "line": "生产线", "role": "角色", "user": "用户", "material": "物料", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
+            "recipe book": "配合比文件", "recipe": "配合比", "case": "验收用例", "measure": "指标", "factor": "因素", "sweep": "扫描", "rule book": "条款手册", "declared facts": "声明事实", "file of declared facts": "声明事实文件", "line": "生产线", "role": "角色", "user": "用户", "material": "物料", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
 NEAR = re.compile(r"; did you mean '(.*)'\?")
 
 

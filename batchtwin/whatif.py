@@ -1,0 +1,153 @@
+"""`batchtwin sweep`: many runs on all cores or a cluster, kept as one Parquet data set."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from batchtwin.access import Json, Lang
+from twin.errors import BatchtwinError
+
+if TYPE_CHECKING:
+    from scenarios.whatif.play import Plan
+    from scenarios.whatif.sweep import Standing
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+MANY = 2000  # runs that are played without asking
+
+Out = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Folder of the results; sweeps/NAME when left out. An interrupted one goes on.")
+]
+Cores = Annotated[int | None, typer.Option(min=1, max=1024, help="Workers on this machine; all cores when left out.")]
+Scheduler = Annotated[str | None, typer.Option(metavar="tcp://…", help="Play on the workers of this Dask scheduler instead.")]
+Costs = Annotated[Path | None, typer.Option(metavar="FILE", help="Your own prices: a YAML file with fields of scenarios/costs.yaml.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before very many runs.")]
+Runs = Annotated[bool, typer.Option("--runs", help="Keep each run's folder, too, under FOLDER/kept.")]
+
+
+def sweep(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="What to play: a YAML file, see docs/whatif.md.")],
+    out: Out = None,
+    cores: Cores = None,
+    scheduler: Scheduler = None,
+    costs: Costs = None,
+    yes: Yes = False,
+    runs: Runs = False,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Play a sweep: factors combined or drawn, over scenarios, designs and seeds. Interrupted, the same command goes on."""
+    from scenarios.cost import prices
+    from scenarios.whatif.play import Plan
+    from scenarios.whatif.spec import load_spec
+
+    plan = Plan(*load_spec(spec), prices(str(costs) if costs else None))
+    folder = out or Path("sweeps", plan.spec.name)
+    plan.keep = str(folder / "kept") if runs else None
+    ended(folder, played(plan, folder, cores, scheduler, yes), as_json)
+
+
+def played(plan: Plan, folder: Path, cores: int | None, scheduler: str | None, yes: bool) -> Standing:
+    """Play a plan into a folder, with progress on stderr; asks before very many runs."""
+    from scenarios.whatif.results import Results
+    from scenarios.whatif.sweep import sweep as play_all
+
+    first = None if yes or len(plan) <= MANY or (folder / "sweep.json").is_file() else _asked(plan, cores)
+    results = Results(folder, plan)
+    try:
+        if first:
+            results.add(first)
+        with _bar(len(plan)) as tell:
+            return play_all(plan, results, cores=cores, scheduler=scheduler, progress=tell)
+    except KeyboardInterrupt:
+        print(_say(f"stopped: {len(results.done)} of {len(plan)} runs are kept in {folder}; the same command goes on",
+                   f"已停止：{folder} 中保留 {len(results.done)}/{len(plan)} 次运行；重复同一命令即可继续"), file=sys.stderr)  # fmt: skip
+        raise
+    finally:
+        results.close()
+
+
+def _say(en: str, zh: str) -> str:
+    from batchtwin import cli
+
+    return zh if cli.language == "zh" else en
+
+
+def _asked(plan: Plan, cores: int | None) -> dict[str, Any]:
+    """Say how many runs there are and how long they take, by playing the first, and ask.
+
+    Raises:
+        BatchtwinError: E502 when nobody can answer, or says no.
+    """
+    import os
+
+    from scenarios.whatif.local import warm
+    from scenarios.whatif.play import play
+
+    warm(plan)
+    row = play(plan, 0)
+    time = span(row["wall_s"] * len(plan) / (cores or len(os.sched_getaffinity(0))))
+    question = _say(f"{len(plan):,} runs, about {time}. Play them?", f"共 {len(plan):,} 次运行，约需 {time}。是否执行？")
+    if not sys.stdin.isatty() or not typer.confirm(question, err=True):
+        raise BatchtwinError("E502", runs=f"{len(plan):,}", time=time)
+    return row
+
+
+def span(seconds: float) -> str:
+    """A time in words: the two largest units."""
+    parts = [("d", 86400), ("h", 3600), ("min", 60), ("s", 1)]
+    out: list[str] = []
+    rest = max(round(seconds), 1)
+    for unit, size in parts:
+        n, rest = divmod(rest, size)
+        if n or out:
+            out.append(f"{n} {unit}")
+        if len(out) == 2:
+            break
+    return " ".join(out)
+
+
+@contextmanager
+def _bar(runs: int) -> Iterator[Callable[[Standing], None] | None]:
+    """Progress with the time it will still take, when somebody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[eta]}"))
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
+        task = bar.add_task(_say("runs", "运行"), total=runs, eta="")
+
+        def tell(at: Standing) -> None:
+            eta = "" if at.eta_s is None else f"{_say('left', '剩余')} {span(at.eta_s)}"
+            failed = f" · {at.failed} {_say('failed', '失败')}" if at.failed else ""
+            bar.update(task, completed=at.done, eta=eta + failed)
+
+        yield tell
+
+
+def ended(folder: Path, standing: Standing, as_json: bool) -> None:
+    """How a sweep ended, in a line or as JSON; leaves with 0 also when single runs failed."""
+    from scenarios.whatif.results import Sweep
+
+    failed = [row for row in Sweep(folder).rows if row["state"] != "complete"]
+    if as_json:
+        print(json.dumps({"folder": str(folder), "runs": standing.runs, "done": standing.done, "failed": len(failed)}))
+        return
+    print(
+        _say(
+            f"{standing.done} of {standing.runs} runs in {folder}, {len(failed)} failed",
+            f"{folder}：{standing.done}/{standing.runs} 次运行，{len(failed)} 次失败",
+        )
+    )
+    for row in failed[:5]:
+        print(f"  {row['variant']}, seed {row['seed']}: {row['error']}")
+    print(f"  SELECT * FROM '{folder}/runs/*.parquet'")
