@@ -524,6 +524,8 @@ def cdp(
 app.command(epilog=EXIT_CODES)(judging.judge)
 app.command(epilog=EXIT_CODES)(tracing.trace)
 app.command(epilog=EXIT_CODES)(whatif.sweep)
+app.command("what-if", epilog=EXIT_CODES)(whatif.what_if)
+app.command(epilog=EXIT_CODES)(whatif.compare)
 
 
 def main() -> int:

@@ -151,3 +151,97 @@ def ended(folder: Path, standing: Standing, as_json: bool) -> None:
     for row in failed[:5]:
         print(f"  {row['variant']}, seed {row['seed']}: {row['error']}")
     print(f"  SELECT * FROM '{folder}/runs/*.parquet'")
+
+
+def what_if(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="A packaged scenario or a YAML file: the day as it is.")],
+    change: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--change", metavar="CHANGES", help="A variant: path=value, several joined by ';'. Given again it is one more variant."
+        ),
+    ] = None,
+    design: Annotated[str | None, typer.Option("--design", metavar="DESIGN", help="Another design than the scenario's own.")] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Runs of the base and of each variant, with common seeds.")] = 8,
+    until: Annotated[str | None, typer.Option(metavar="T", help="Play for 90s, 10min, 1.5h, 2d, or until a time of day.")] = None,
+    criteria: Annotated[str | None, typer.Option(metavar="BOOK", help="Judge each run by a rule book, too.")] = None,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Play at 10 ms instead of as fast as possible; needed for a controller of your own.")
+    ] = False,
+    out: Out = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as a page.")] = None,
+    cores: Cores = None,
+    scheduler: Scheduler = None,
+    costs: Costs = None,
+    yes: Yes = False,
+    runs: Runs = False,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Compare a day as it is with the same day changed, side by side, by paired runs."""
+    from batchtwin.play import lasts_of
+    from scenarios.cost import prices
+    from scenarios.schema import load_scenario
+    from scenarios.whatif.play import Plan
+    from scenarios.whatif.spec import spec_of_changes
+
+    if not change:
+        raise BatchtwinError("E101", where="--change", problem="nothing is changed", mend="give at least one, as --change fleet.battery=15")
+    until_s = lasts_of(until, load_scenario(base, design)[0]) if until is not None else None
+    plan = Plan(
+        *spec_of_changes(base, design, change, seeds, criteria, until_s, "scan" if scan else "batch"), prices(str(costs) if costs else None)
+    )
+    folder = out or _free(Path("sweeps"), f"what-if-{plan.bases[0].scenario.name}")
+    plan.keep = str(folder / "kept") if runs else None
+    played(plan, folder, cores, scheduler, yes)
+    told(folder, html, as_json)
+
+
+def compare(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a sweep or a what-if, also of one that still goes on.")],
+    measure: Annotated[str, typer.Option(metavar="MEASURE", help="What effects are of.")] = "cost_cny_m3",
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as a page.")] = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Show a sweep's results: variants side by side, what matters most, and the page of it all."""
+    told(folder, html, as_json, measure)
+
+
+def _free(parent: Path, stem: str) -> Path:
+    """A folder that is not there yet."""
+    from itertools import count
+
+    return next(p for n in count(1) if not (p := parent / f"{stem}-{n}").exists())
+
+
+def told(folder: Path, html: Path | None, as_json: bool, measure: str = "cost_cny_m3") -> None:
+    """Results of a sweep on the screen, as a page, or as JSON."""
+    from scenarios.whatif.compare import clause_results, compared
+    from scenarios.whatif.effects import effects, sobol
+    from scenarios.whatif.measures import MEASURES
+    from scenarios.whatif.results import Sweep
+    from twin.errors import unknown
+
+    if measure not in MEASURES:
+        raise unknown("measure", measure, MEASURES)
+    if html is not None and html.is_dir():
+        raise BatchtwinError("E104", path=html)
+    done = Sweep(folder)
+    found = compared(done)
+    if html is not None:
+        from dashboards.compare import write_page
+
+        try:
+            write_page(done, html)
+        except OSError as error:
+            raise BatchtwinError("E203", path=html, problem=error.strerror or error) from None
+    if as_json:
+        print(json.dumps({"folder": str(folder), "runs": done.about["runs"], "done": len(done.rows), "failed": len(done.rows) - len(done.complete),
+                          "compared": [c.as_json() for c in found], "clauses": clause_results(done), "measure": measure,
+                          "effects": [{"factor": e.factor, "low": e.low, "high": e.high, "at_low": e.at_low, "at_high": e.at_high, "share": e.share} for e in effects(done, measure)],
+                          "sobol": [{"factor": i.factor, "first": i.first, "total": i.total} for i in sobol(done, measure)]}, ensure_ascii=False))  # fmt: skip
+        return
+    from batchtwin import showing_sweeps
+
+    showing_sweeps.show(done, found, measure)

@@ -51,7 +51,7 @@ def play_there(plan: Plan, numbers: Sequence[int], address: str) -> Generator[di
             raise BatchtwinError("E503", address=address, problem="it has no workers") from None
         _same_version(client)
         todo, packed = iter(numbers), plan.packed()  # goes with each run: a worker that dies takes nothing with it that others need
-        pending: dict[str, int] = {}
+        pending: dict[Any, int] = {}
 
         def hand_out(n: int) -> list[Any]:
             futures = []

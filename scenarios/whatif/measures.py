@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from scenarios import carbon, cost
 from scenarios.run import Run
+
+if TYPE_CHECKING:
+    from scenarios.judging.book import Book
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +68,27 @@ def measures(run: Run, prices: cost.Prices) -> dict[str, float | None]:
         "returned_m3": cost.total(run.table("returned"), "volume_m3"),
         "cost_cny": cny, "cost_cny_m3": cny / m3 if m3 else None, "capital_cny": spent["capital"],
         "co2_kg": co2_kg, "co2_kg_m3": co2_kg / m3 if m3 else None, "grid_kwh": float(energy.grid_kwh.sum()),
-        "mains_m3": cost.moved_kg(ledger, "mains", "source") / 1000, "discharge_m3": cost.moved_kg(ledger, "discharge") / 1000,
+        "mains_m3": round(cost.moved_kg(ledger, "mains", "source") / 1000, 9), "discharge_m3": round(cost.moved_kg(ledger, "discharge") / 1000, 9),
         "dust_kg": cost.total(run.table("emissions"), "tsp_kg"), "noise_db": pc.max(run.table("boundary")["laeq_db"]).as_py(),
     }  # fmt: skip
 
 
 def clauses(run: Run, criteria: str) -> dict[str, Any]:
     """Verdict by a rule book: how many clauses pass, how many musts fail, and each clause's result as JSON."""
-    from scenarios.judging.book import load_book
     from scenarios.judging.judge import Judge
     from scenarios.judging.subject import Subject
 
-    verdict = Judge(load_book(criteria), Subject(run), None).verdict()
+    verdict = Judge(_book(criteria), Subject(run), None).verdict()
     found = {c.id: c.result for c in verdict.clauses}
     failed = sum(c.must and c.result == "fail" for c in verdict.clauses)
     return {"clauses_passed": float(verdict.counts["pass"]), "clauses_failed": float(failed), "clauses": json.dumps(found)}
+
+
+@lru_cache(maxsize=4)
+def _book(criteria: str) -> Book:
+    from scenarios.judging.book import load_book
+
+    return load_book(criteria)
 
 
 def _percent(part: float | None, whole: int) -> float | None:

@@ -27,7 +27,7 @@ def spec_file(folder: Path, **fields: Any) -> Path:
     """A sweep of the small day, written beside it."""
     (folder / "day.yaml").write_text(DAY, encoding="utf-8")
     file = folder / "sweep.yaml"
-    file.write_text(yaml.safe_dump({"name": "small", "scenarios": ["day.yaml"]} | fields), encoding="utf-8")
+    file.write_text(yaml.safe_dump({"name": "small", "scenarios": ["day.yaml"]} | fields, sort_keys=False), encoding="utf-8")
     return file
 
 
