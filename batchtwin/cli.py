@@ -526,6 +526,7 @@ app.command(epilog=EXIT_CODES)(tracing.trace)
 app.command(epilog=EXIT_CODES)(whatif.sweep)
 app.command("what-if", epilog=EXIT_CODES)(whatif.what_if)
 app.command(epilog=EXIT_CODES)(whatif.compare)
+app.command(epilog=EXIT_CODES)(whatif.optimise)
 
 
 def main() -> int:

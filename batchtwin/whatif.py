@@ -245,3 +245,45 @@ def told(folder: Path, html: Path | None, as_json: bool, measure: str = "cost_cn
     from batchtwin import showing_sweeps
 
     showing_sweeps.show(done, found, measure)
+
+
+def optimise(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="What to search: a YAML file, see docs/whatif.md.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of the search; sweeps/NAME when left out. An interrupted one goes on.")
+    ] = None,
+    cores: Cores = None,
+    costs: Costs = None,
+    as_json: Json = False,
+    lang: Lang = None,
+) -> None:
+    """Search sizes for the cheapest plant that keeps its limits and passes a rule book; exit code 1 when none was found."""
+    import os
+
+    from scenarios.cost import prices
+    from scenarios.whatif.optimise import Trial, load_search
+    from scenarios.whatif.optimise import optimise as search_all
+
+    search, found = load_search(spec)
+    folder = out or Path("sweeps", search.name)
+
+    def tell(n: int, best: Trial) -> None:
+        if sys.stderr.isatty():
+            shown = _say("nothing keeps the limits yet", "尚无满足限制的方案") if best.broken else f"{search.least} {best.value:,.4g}"
+            print(f"{n}/{search.trials}  {shown}", file=sys.stderr)
+
+    own = prices(str(costs) if costs else None)
+    trials = search_all(search, found, folder, own=own, cores=cores or len(os.sched_getaffinity(0)), progress=tell)
+    best = trials[0]
+    if as_json:
+        print(json.dumps({"folder": str(folder), "trials": len(trials), "keeps_limits": not best.broken, "broken": best.broken, "changes": best.changes,
+                          "measures": best.measures}, ensure_ascii=False))  # fmt: skip
+    else:
+        head = _say("Nothing keeps the limits; the nearest", "没有方案满足限制；最接近的是") if best.broken else _say("Best", "最优")
+        print(f"{head}: {'; '.join(f'{k}={v}' for k, v in best.changes.items())}")
+        for name in (search.least, *search.limits):
+            print(f"  {name}: {best.measures.get(name, float('nan')):,.5g}")
+        for line in best.broken:
+            print(f"  {_say('broken', '超限')}: {line}")
+        print(f"  {len(trials)} {_say('trials', '次试验')}, {folder}/best.yaml")
+    raise typer.Exit(FAILED if best.broken else DONE)
