@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.errors import BatchtwinError
 
 # Status of an answer by the code of the error; what is not named here is a wrong figure.
-STATUS = {"E102": 404, "E201": 404, "E202": 409, "E203": 507, "E301": 404, "E302": 403, "E303": 422, "E304": 409, "E305": 409}
+STATUS = {"E102": 404, "E201": 404, "E202": 409, "E203": 507, "E301": 404, "E302": 403, "E303": 422, "E304": 409, "E305": 409, "E505": 404}
 
 
 class Refusal(BatchtwinError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class Site:
         url: where it is served.
         scenario: what is played when nobody trains.
         sockets: of all viewers.
+        what_ifs: processes that play what somebody asked for from the pages, by the name of their results.
 
     Args:
         live: the session.
@@ -44,12 +46,22 @@ class Site:
         self.fields = Fields(live.sim.plant)
         live.listeners.append(self._note)
         self.sockets: set[WebSocket] = set()
+        self.what_ifs: dict[str, subprocess.Popen[bytes]] = {}
         self._guests = 0
 
     def close(self) -> None:
         """Hear no more of the session."""
+        self.stop_what_ifs()
         self.live.listeners.remove(self._note)
         self.hub.close()
+
+    def stop_what_ifs(self) -> int:
+        """End what-ifs that go on; returns how many. What they have finished stays."""
+        going = [process for process in self.what_ifs.values() if process.poll() is None]
+        for process in going:
+            process.terminate()
+            process.wait()
+        return len(going)
 
     def _note(self) -> None:
         if self.fields.due(self.live.tick):

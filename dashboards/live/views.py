@@ -35,6 +35,7 @@ PAGES = (
     ("/training", Text("Training", "培训")),
     ("/instructor", Text("Instructor", "教员")),
     ("/replay", Text("Replay", "回放")),
+    ("/compare", Text("What if", "对比")),
 )
 TRENDS = ("Mixer.Power", "Belt.Power", "Weigher.Cement.Gross", "Weigher.Water.Gross")  # what the live page draws first
 Somebody = Annotated[Person, Depends(somebody)]

@@ -111,3 +111,19 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
             best = points[i][1]
             out.append(i)
     return out
+
+
+def rank_correlations(sweep: Sweep, measure: str) -> list[tuple[str, float]]:
+    """Spearman's rank correlation of each drawn factor with a measure, strongest first; factors that are no numbers are left out."""
+    rows = [row for row in sweep.complete if row[measure] is not None]
+    if sweep.spec.method not in ("monte-carlo", "lhs", "sobol") or len(rows) < 3 or len({row[measure] for row in rows}) == 1:
+        return []
+    from scipy.stats import rankdata
+
+    y = rankdata([row[measure] for row in rows])
+    out = []
+    for factor in sweep.spec.factors:
+        x = [row[factor] for row in rows]
+        if not isinstance(x[0], str) and len(set(x)) > 1:
+            out.append((factor, float(np.corrcoef(rankdata(x), y)[0, 1])))
+    return sorted(out, key=lambda pair: -abs(pair[1]))
