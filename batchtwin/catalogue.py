@@ -93,7 +93,7 @@ def as_csv(rows: list[Row]) -> str:
 
 
 def locate(name: str) -> tuple[str, Path]:
-    """Whether a packaged name or a file is a `design`, a `scenario` or a `rule book`, and where it lies.
+    """Whether a packaged name or a file is a `design`, a `scenario`, a `rule book`, a `sweep` or a `search`, and where it lies.
 
     Raises:
         BatchtwinError: unknown name, unreadable file, or a file that is neither.
@@ -113,5 +113,9 @@ def locate(name: str) -> tuple[str, Path]:
         return "scenario", path
     if "clauses" in data:
         return "rule book", path
+    if "search" in data:
+        return "search", path
+    if data.keys() & {"factors", "variants", "scenarios"}:
+        return "sweep", path
     raise BatchtwinError("E101", where=f"{path}:1: the file", problem="is neither a design nor a scenario",
                          mend="a design has 'lines' and 'materials' or 'based_on', a scenario 'starts' and 'orders' or 'demand'")  # fmt: skip

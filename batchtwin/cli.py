@@ -197,11 +197,11 @@ def show_(
 
 @app.command(epilog=EXIT_CODES)
 def check(
-    file: Annotated[str, typer.Argument(help="A design, a scenario or a rule book: a YAML file or a packaged name.")],
+    file: Annotated[str, typer.Argument(help="A design, a scenario, a rule book, a sweep or a search: a YAML file or a packaged name.")],
     design: Design = None,
     lang: Lang = None,
 ) -> None:
-    """Check a design, a scenario or a rule book; every mistake is told with its file, line and field."""
+    """Check a design, a scenario, a rule book, a sweep or a search; every mistake is told with its file, line and field."""
     from batchtwin.catalogue import locate
 
     kind, path = locate(file)
@@ -223,6 +223,8 @@ def check(
         print(
             f"OK: {file}: rule book {book.name}, {len(book.clauses)} clause(s) in {len(book.sections)} section(s), {len(book.facts)} fact(s) to declare"
         )
+    elif kind in ("sweep", "search"):
+        print(f"OK: {file}: {whatif.checked(kind, path)}")
     else:
         from scenarios.booking import planned_loads
         from scenarios.schema import load_scenario

@@ -1,4 +1,4 @@
-"""`batchtwin sweep`: many runs on all cores or a cluster, kept as one Parquet data set."""
+"""`batchtwin sweep`, `what-if`, `compare`, `optimise`: many runs on all cores or a cluster, and what they say."""
 
 from __future__ import annotations
 
@@ -53,6 +53,24 @@ def sweep(
     ended(folder, played(plan, folder, cores, scheduler, yes), as_json)
 
 
+def checked(kind: str, path: Path) -> str:
+    """What a sweep or a search amounts to, in words; nothing is played.
+
+    Raises:
+        BatchtwinError: the list of its mistakes.
+    """
+    if kind == "sweep":
+        from scenarios.whatif.play import Plan
+        from scenarios.whatif.spec import load_spec
+
+        plan = Plan(*load_spec(path))
+        return f"sweep {plan.spec.name}, {plan.spec.n_points} point(s), {len(plan)} run(s)"
+    from scenarios.whatif.optimise import load_search
+
+    search, _ = load_search(path)
+    return f"search {search.name}, {len(search.search)} size(s), {search.trials} trials"
+
+
 def played(plan: Plan, folder: Path, cores: int | None, scheduler: str | None, yes: bool) -> Standing:
     """Play a plan into a folder, with progress on stderr; asks before very many runs."""
     from scenarios.whatif.results import Results
@@ -86,16 +104,18 @@ def _asked(plan: Plan, cores: int | None) -> dict[str, Any]:
         BatchtwinError: E502 when nobody can answer, or says no.
     """
     import os
+    import time
 
     from scenarios.whatif.local import warm
     from scenarios.whatif.play import play
 
     warm(plan)
+    began = time.monotonic()
     row = play(plan, 0)
-    time = span(row["wall_s"] * len(plan) / (cores or len(os.sched_getaffinity(0))))
-    question = _say(f"{len(plan):,} runs, about {time}. Play them?", f"共 {len(plan):,} 次运行，约需 {time}。是否执行？")
+    time_ = span((time.monotonic() - began) * len(plan) / (cores or len(os.sched_getaffinity(0))))
+    question = _say(f"{len(plan):,} runs, about {time_}. Play them?", f"共 {len(plan):,} 次运行，约需 {time_}。是否执行？")
     if not sys.stdin.isatty() or not typer.confirm(question, err=True):
-        raise BatchtwinError("E502", runs=f"{len(plan):,}", time=time)
+        raise BatchtwinError("E502", runs=f"{len(plan):,}", time=time_)
     return row
 
 

@@ -7,6 +7,8 @@ back carry nothing: what enters is counted where it is bought, so A1 takes batch
 
 from __future__ import annotations
 
+from collections import defaultdict
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,16 +45,18 @@ def energy(run: Run) -> pd.DataFrame:
 
     The roof follows NREL's PVWatts as pvlib has it, on the global irradiance of the `weather` table (a flat roof).
     """
-    used = run.df("energy").groupby("time_s").kwh.sum()
-    weather = run.df("weather").set_index("time_s")
-    hours = np.diff(np.concatenate([[0.0], weather.index.to_numpy()])) / 3600
+    used = run.table("energy").group_by("time_s").aggregate([("kwh", "sum")])
+    weather_s = run.table("weather")["time_s"].to_numpy()
     peak = float((run.info.get("design") or {}).get("solar_kwp", 0.0))
-    made = roof_kw(weather, peak) * hours
-    out = pd.DataFrame({"demand_kwh": used, "solar_kwh": made}).fillna(0.0)
-    out["solar_used_kwh"] = out[["demand_kwh", "solar_kwh"]].min(axis=1)
-    out["fed_in_kwh"] = out.solar_kwh - out.solar_used_kwh
-    out["grid_kwh"] = out.demand_kwh - out.solar_used_kwh
-    return out.reset_index()
+    time_s = np.union1d(used["time_s"].to_numpy(), weather_s)
+    demand, solar = np.zeros(len(time_s)), np.zeros(len(time_s))
+    demand[np.searchsorted(time_s, used["time_s"].to_numpy())] = used["kwh_sum"].to_numpy()
+    if peak > 0:
+        hours = np.diff(np.concatenate([[0.0], weather_s])) / 3600
+        solar[np.searchsorted(time_s, weather_s)] = roof_kw(run.df("weather"), peak).to_numpy() * hours
+    own = np.minimum(demand, solar)
+    columns = {"time_s": time_s, "demand_kwh": demand, "solar_kwh": solar, "solar_used_kwh": own, "fed_in_kwh": solar - own}
+    return pd.DataFrame(columns | {"grid_kwh": demand - own})
 
 
 def roof_kw(weather: pd.DataFrame, peak_kw: float) -> pd.Series[float]:
@@ -67,12 +71,8 @@ def roof_kw(weather: pd.DataFrame, peak_kw: float) -> pd.Series[float]:
     return power
 
 
-def by_batch(run: Run, grid: pd.DataFrame | None = None) -> pd.DataFrame:
-    """kg CO2e of each batch: `a1_kg` … `a4_kg`, `total_kg`, and `per_m3_kg`.
-
-    Args:
-        grid: `energy(run)`, when it is at hand.
-    """
+def by_batch(run: Run) -> pd.DataFrame:
+    """kg CO2e of each batch: `a1_kg` … `a4_kg`, `total_kg`, and `per_m3_kg`."""
     f, design = factors(), run.info["design"]
     batches = run.df("batches").copy()
     if batches.empty:
@@ -84,7 +84,7 @@ def by_batch(run: Run, grid: pd.DataFrame | None = None) -> pd.DataFrame:
     out["a1_kg"] = sum(m * bought.get(s, 1.0) * f["materials_kg_t"][s]["value"] / 1000 for s, m in mass.items())
     rate = f["transport_kg_t_km"]["materials"]["value"] / 1000
     out["a2_kg"] = sum(m * bought.get(s, 1.0) * far.get(s, 0.0) * rate for s, m in mass.items())
-    grid = energy(run) if grid is None else grid
+    grid = energy(run)
     day = _day(run, out.time_s)
     made = out.volume_m3.groupby(day).transform("sum")
     spent = grid.grid_kwh.groupby(_day(run, grid.time_s)).sum()
@@ -97,8 +97,12 @@ def by_batch(run: Run, grid: pd.DataFrame | None = None) -> pd.DataFrame:
 
 def _day(run: Run, time_s: pd.Series[float]) -> pd.Series[float]:
     """Number of the calendar day of each time, 0 for that on which the run began."""
-    starts = pd.to_datetime(run.info["scenario"]["starts"])
-    return np.floor((time_s - 1e-6 + (starts - starts.normalize()).total_seconds()) / DAY_S)
+    return _days(run, time_s)  # type: ignore[return-value]
+
+
+def _days(run: Run, time_s: Any) -> Any:
+    at = datetime.fromisoformat(str(run.info["scenario"]["starts"]))
+    return np.floor((time_s - 1e-6 + at.hour * 3600 + at.minute * 60 + at.second) / DAY_S)
 
 
 def by_day(run: Run) -> pd.DataFrame:
@@ -121,10 +125,46 @@ def _distances_km(design: dict[str, Any]) -> dict[str, float]:
 
 def bought_share(run: Run) -> dict[str, float]:
     """Share of sand and stone that was bought rather than won back by the separator."""
-    lots, design = run.df("lots"), run.info["design"]
-    species = lots.material.map(lambda m: design["materials"][m]["species"])
-    total, own = lots.kg.groupby(species).sum(), lots.kg[lots.supplier == "separator"].groupby(species[lots.supplier == "separator"]).sum()
-    return {s: 1.0 - float(own.get(s, 0.0)) / float(kg) for s, kg in total.items() if kg > 0 and s in ("sand", "stone")}
+    lots, design = run.table("lots").select(["material", "supplier", "kg"]).to_pylist(), run.info["design"]
+    total, own = defaultdict[str, float](float), defaultdict[str, float](float)
+    for lot in lots:
+        species = design["materials"][lot["material"]]["species"]
+        total[species] += float(lot["kg"])
+        own[species] += lot["kg"] if lot["supplier"] == "separator" else 0.0
+    return {s: 1.0 - own[s] / kg for s, kg in total.items() if kg > 0 and s in ("sand", "stone")}
+
+
+def total_kg(run: Run, grid: pd.DataFrame, bought: dict[str, float]) -> float:
+    """Sum of `by_batch(run).total_kg`, without a row for each batch: a sweep asks each of its runs.
+
+    Args:
+        grid: `energy(run)`.
+        bought: `bought_share(run)`.
+    """
+    f, batches = factors(), run.table("batches")
+    if not batches.num_rows:
+        return 0.0
+    far, rate = _distances_km(run.info["design"]), f["transport_kg_t_km"]["materials"]["value"]
+    mass_kg = {s: batches[f"{s}_kg"].to_numpy() for s in SPECIES}
+    a1_a2 = sum(
+        m.sum() / 1000 * bought.get(s, 1.0) * (f["materials_kg_t"][s]["value"] + far.get(s, 0.0) * rate) for s, m in mass_kg.items()
+    )
+    worked = np.isin(_days(run, grid.time_s.to_numpy()), _days(run, batches["time_s"].to_numpy()))
+    a3 = float(grid.grid_kwh.to_numpy()[worked].sum()) * f["grid_kg_kwh"]["value"]
+    diesel, battery = f["transport_kg_t_km"]["concrete"]["value"], f["battery_kwh_t_km"]["value"] * f["grid_kg_kwh"]["value"]
+    at = {
+        place: kg
+        for place, kg in zip(
+            zip(batches["line"].to_pylist(), batches["number"].to_pylist(), strict=True), sum(mass_kg.values()).tolist(), strict=True
+        )
+    }  # type: ignore[union-attr]
+    a4 = 0.0
+    trips = run.table("deliveries").select(["line", "batch_from", "batch_to", "energy", "km_out", "arrived_s"])
+    for trip in trips.to_pylist():
+        if trip["arrived_s"] is not None:
+            kg = sum(at.get((trip["line"], n), 0.0) for n in range(trip["batch_from"], trip["batch_to"] + 1))
+            a4 += kg / 1000 * trip["km_out"] * (battery if trip["energy"] == "battery" else diesel)
+    return float(a1_a2 + a3 + a4)
 
 
 def _delivery_kg(run: Run, batches: pd.DataFrame) -> np.ndarray[Any, Any]:

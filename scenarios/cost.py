@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +19,9 @@ from scenarios import carbon
 from scenarios.run import Run
 from twin.design.load import parse, read_yaml
 from twin.equipment.part import Part
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PRICES = Path(__file__).with_name("costs.yaml")
 YEAR_S = 365 * 86400.0
@@ -66,15 +69,14 @@ def prices(path: str | None = None) -> Prices:
     return parse(Path(path), "price", Prices, own | data, node)
 
 
-def breakdown(run: Run, p: Prices, energy: Any = None) -> dict[str, float]:
+def breakdown(run: Run, p: Prices, grid: pd.DataFrame, bought: dict[str, float]) -> dict[str, float]:
     """CNY of a run by item, see `ITEMS`.
 
     Args:
-        energy: `carbon.energy(run)`, when it is at hand.
+        grid: `carbon.energy(run)`.
+        bought: `carbon.bought_share(run)`.
     """
-    energy = carbon.energy(run) if energy is None else energy
     batches, trips, ledger = run.table("batches"), run.table("deliveries"), run.table("ledger")
-    bought = carbon.bought_share(run)
     materials = sum(total(batches, f"{s}_kg") / 1000 * bought.get(s, 1.0) * p.materials_cny_t.get(s, 0.0) for s in carbon.SPECIES)
     battery = pc.equal(trips["energy"], "battery")
     fuel = (
@@ -88,7 +90,7 @@ def breakdown(run: Run, p: Prices, energy: Any = None) -> dict[str, float]:
     span_s = float(run.outcome["sim_seconds"])
     return {
         "materials": float(materials),
-        "electricity": float(energy.grid_kwh.sum() * p.electricity_cny_kwh - energy.fed_in_kwh.sum() * p.feed_in_cny_kwh),
+        "electricity": float(grid.grid_kwh.sum() * p.electricity_cny_kwh - grid.fed_in_kwh.sum() * p.feed_in_cny_kwh),
         "fuel": fuel, "drivers": hours * p.driver_cny_h, "waste": waste, "late": total(trips.filter(late), "volume_m3") * p.late_cny_m3,
         "capital": capital_cny_year(run.info["design"], p) * span_s / YEAR_S,
     }  # fmt: skip

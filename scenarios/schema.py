@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -19,6 +19,9 @@ from twin.design.schema import Design, Mistake, Title
 from twin.equipment.part import Part, figure
 from twin.errors import BadInput, BatchtwinError, nearest
 from twin.roadmap import Map
+
+if TYPE_CHECKING:
+    from twin.plant import Plant
 
 Dispatch = Literal["nearest", "deadline", "jit", "plan", "none"]
 
@@ -169,14 +172,18 @@ def mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
             yield ("weather", "rain", i, "ends"), "ends before it begins", "give a later end"
 
 
-def fault_mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
-    """Faults and deliveries that name what this plant does not have."""
+def fault_mistakes(scenario: Scenario, design: Design, plant: Plant | None = None) -> Iterator[Mistake]:
+    """Faults and deliveries that name what this plant does not have.
+
+    Args:
+        plant: of the design, when it is at hand; it takes a while to be put up.
+    """
     from twin.faults import resolve
     from twin.plant import Plant
 
     if not scenario.faults and not scenario.deliveries:
         return
-    plant = Plant(design)
+    plant = plant or Plant(design)
     for i, f in enumerate(scenario.faults):
         try:
             resolve(plant, f.fault, f.target, f.severity)
@@ -188,13 +195,16 @@ def fault_mistakes(scenario: Scenario, design: Design) -> Iterator[Mistake]:
             yield ("deliveries", i, "store"), f"no store '{d.store}'{nearest(d.store, stores)}", "name a silo, bin or admixture tank"
 
 
-def check(scenario: Scenario, design: Design) -> None:
+def check(scenario: Scenario, design: Design, plant: Plant | None = None) -> None:
     """Check a scenario that was made in Python against a design.
+
+    Args:
+        plant: of the design, when it is at hand.
 
     Raises:
         BadInput: all mistakes, as `load_scenario` tells them of a file.
     """
-    found = [*mistakes(scenario, design), *fault_mistakes(scenario, design)]
+    found = [*mistakes(scenario, design), *fault_mistakes(scenario, design, plant)]
     if found:
         raise BadInput([BatchtwinError("E101", where=".".join(map(str, place)), problem=p, mend=m) for place, p, m in found])
 

@@ -120,7 +120,6 @@ class Simulation:
         if isinstance(scenario, Scenario):
             self.scenario = scenario
             self.design = design if isinstance(design, Design) else load_design(design or scenario.design)
-            check(self.scenario, self.design)
         else:
             self.scenario, self.design = load_scenario(scenario, design)
         self.seed = self.scenario.seed if seed is None else seed
@@ -132,6 +131,8 @@ class Simulation:
             raise BatchtwinError("E401", problem=f"a run of {lasts:g} s", mend="give more than 0 s and at most 400 days")
         self.end_tick = ticks(lasts)
         self.plant = Plant(self.design, self.seed)
+        if isinstance(scenario, Scenario):
+            check(self.scenario, self.design, self.plant)
         self._moved: list[tables.Moved] = []
         self._events: list[tuple[int, str, str, float, str]] = []
         self._commands: list[tuple[int, str, str]] = []

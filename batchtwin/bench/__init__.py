@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from batchtwin.bench import air, kernels, pages, processes, runs, wire
+from batchtwin.bench import air, kernels, pages, processes, runs, sweeps, wire
 from batchtwin.bench.runs import Result
 from twin.errors import unknown
 
@@ -38,6 +38,9 @@ BENCHMARKS: dict[str, tuple[str, float | None, Callable[[], Result]]] = {
     "opcua-lockstep": ("× real time", 20, wire.lockstep),
     "pages-viewers": ("% of a core", 50, pages.viewers),
     "pages-trend": ("s", 1.0, pages.trend),
+    "sweep-cores": ("× one core", 1.8, sweeps.two_cores),
+    "sweep-overhead": ("%", 5.0, sweeps.overhead),
+    "sweep-page": ("s", 1.5, sweeps.page),
 }
 AT_MOST = (
     "start",
@@ -47,6 +50,8 @@ AT_MOST = (
     "opcua-jitter",
     "pages-viewers",
     "pages-trend",
+    "sweep-overhead",
+    "sweep-page",
 )  # here the bar is a ceiling
 
 

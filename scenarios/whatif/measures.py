@@ -55,9 +55,8 @@ def measures(run: Run, prices: cost.Prices) -> dict[str, float | None]:
     outcome, trips, ledger = run.outcome, run.table("deliveries"), run.table("ledger")
     poured = trips.filter(pc.is_valid(trips["pour_s"]))
     late_s = pc.subtract(poured["pour_s"], pc.add(poured["due_s"], poured["late_s"]))
-    energy = carbon.energy(run)
-    spent = cost.breakdown(run, prices, energy)
-    co2_kg = float(carbon.by_batch(run, energy).total_kg.sum())
+    grid, bought = carbon.energy(run), carbon.bought_share(run)
+    spent, co2_kg = cost.breakdown(run, prices, grid, bought), carbon.total_kg(run, grid, bought)
     m3, cny = float(outcome["m3"]), sum(spent.values())
     return {
         "m3": m3, "loads": float(outcome["loads"]),
@@ -67,7 +66,7 @@ def measures(run: Run, prices: cost.Prices) -> dict[str, float | None]:
         "out_of_tolerance_percent": _percent(outcome["out_of_tolerance"], outcome["weighings"]),
         "returned_m3": cost.total(run.table("returned"), "volume_m3"),
         "cost_cny": cny, "cost_cny_m3": cny / m3 if m3 else None, "capital_cny": spent["capital"],
-        "co2_kg": co2_kg, "co2_kg_m3": co2_kg / m3 if m3 else None, "grid_kwh": float(energy.grid_kwh.sum()),
+        "co2_kg": co2_kg, "co2_kg_m3": co2_kg / m3 if m3 else None, "grid_kwh": float(grid.grid_kwh.sum()),
         "mains_m3": round(cost.moved_kg(ledger, "mains", "source") / 1000, 9), "discharge_m3": round(cost.moved_kg(ledger, "discharge") / 1000, 9),
         "dust_kg": cost.total(run.table("emissions"), "tsp_kg"), "noise_db": pc.max(run.table("boundary")["laeq_db"]).as_py(),
     }  # fmt: skip

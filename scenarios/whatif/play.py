@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 import zlib
 from collections import OrderedDict
@@ -128,8 +129,7 @@ def unpacked(packed: bytes) -> Plan:
 
 
 def play(plan: Plan, number: int) -> dict[str, Any]:
-    """Play a run; its row: what it is, `state`, `error`, `wall_s` and its measures. A run that fails is a row that says why."""
-    began = time.perf_counter()
+    """Play a run; its row: what it is, `state`, `error`, its measures, and `wall_s`, the run's own time. A run that fails is a row that says why."""
     row = plan.about(number) | {"state": "complete", "error": None}
     try:
         row |= _played(plan, number, row["key"])
@@ -137,7 +137,7 @@ def play(plan: Plan, number: int) -> dict[str, Any]:
         row |= {"state": "failed", "error": "; ".join(m.text() for m in getattr(error, "mistakes", [error]))}
     except Exception as error:
         row |= {"state": "failed", "error": f"{type(error).__name__}: {error}"}
-    return row | {"wall_s": time.perf_counter() - began}
+    return row
 
 
 def _played(plan: Plan, number: int, key: str) -> dict[str, Any]:
@@ -145,6 +145,9 @@ def _played(plan: Plan, number: int, key: str) -> dict[str, Any]:
     base = plan.base(job)
     own = plan.changes(job).get(CONTROLLER, "reference")
     out = Path(plan.keep) / key if plan.keep else None
+    if out is not None:
+        shutil.rmtree(out, ignore_errors=True)  # of a sweep that was cut in the middle of this run
+    began = time.perf_counter()
     sim = Simulation(base.scenario, base.design, seed=job.seed, until_s=spec.until, out=out,
                      controller="reference" if own == "reference" else None)  # fmt: skip
     if own != "reference":
@@ -158,10 +161,11 @@ def _played(plan: Plan, number: int, key: str) -> dict[str, Any]:
 
         outcome = sim.run()
         run = open_run(out)  # type: ignore[assignment]
+    wall_s = time.perf_counter() - began
     figures: dict[str, Any] = measures(run, plan.prices)
     if spec.criteria:
         figures |= clauses(run, spec.criteria)
-    return figures | {"state_hash": outcome["state_hash"]}
+    return figures | {"state_hash": outcome["state_hash"], "wall_s": wall_s}
 
 
 def _short(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from scenarios.durations import Duration
-from scenarios.schema import load_scenario
+from scenarios.schema import check, load_scenario
 from scenarios.whatif.change import CONTROLLER, Base, changed, parse_changes
 from twin.design.load import parse, read_yaml
 from twin.design.schema import Mistake
@@ -224,24 +224,34 @@ def spec_mistakes(spec: Spec, found: list[Base]) -> Iterator[Mistake]:
     names = [v.name for v in spec.variants]
     if len(set(names)) < len(names):
         yield ("variants",), "two have the same name", "rename one"
-    tries: list[tuple[tuple[str | int, ...], dict[str, Any]]] = [(("changes", path), {path: value}) for path, value in spec.changes.items()]
-    tries += [(("factors", path), {path: value}) for path in spec.factors for value in spec.range(path).ends[:1]]
-    tries += [(("variants", i), {path: value}) for i, v in enumerate(spec.variants) for path, value in v.changes.items()]
+    single: list[tuple[tuple[str | int, ...], dict[str, Any]]] = [
+        (("changes", path), {path: value}) for path, value in spec.changes.items()
+    ]
+    single += [(("factors", path), {path: spec.range(path).ends[0]}) for path in spec.factors]
+    single += [(("variants", i), {path: value}) for i, v in enumerate(spec.variants) for path, value in v.changes.items()]
+    if spec.fidelity == "batch":
+        yield from ((place, "a controller of your own plays in scan only", "give fidelity: scan") for place, c in single if CONTROLLER in c)
+    wrong = list(_told(found, single, fields_only=True))
+    yield from wrong
+    if not wrong and not spec.factors:  # a factor's values may fit with others only: a run that does not says so in its row
+        whole: list[tuple[tuple[str | int, ...], dict[str, Any]]] = [
+            (("variants", i), spec.changes | v.changes) for i, v in enumerate(spec.variants)
+        ]
+        yield from _told(found, whole or [(("changes",), spec.changes)], fields_only=False)
+
+
+def _told(found: list[Base], tries: list[tuple[tuple[str | int, ...], dict[str, Any]]], fields_only: bool) -> Iterator[Mistake]:
+    """Mistakes of changes: fields that do not exist, or also values that do not fit."""
     for place, changes in tries:
-        if set(changes) == {CONTROLLER} and spec.fidelity == "scan":
-            continue
-        if set(changes) == {CONTROLLER}:
-            yield place, "a controller of your own plays in scan only", "give fidelity: scan"
-            continue
         for base in found:
             try:
-                changed(base, changes)
+                new = changed(base, changes)
+                if not fields_only:
+                    check(new.scenario, new.design)
             except BatchtwinError as error:
-                if isinstance(error, BadInput) and place[0] == "factors":
-                    continue  # with the other factors it may fit; a run that does not says so in its row
-                problem = "; ".join(m.text() for m in getattr(error, "mistakes", [error]))
-                yield place, problem, "see 'batchtwin show DESIGN'"
-                break
+                if not (fields_only and isinstance(error, BadInput)):
+                    yield place, "; ".join(m.text() for m in getattr(error, "mistakes", [error])), "see 'batchtwin show DESIGN'"
+                    break
 
 
 def spec_of_changes(
@@ -276,7 +286,8 @@ def spec_of_changes(
     found = bases(spec, Path())
     for variant in variants[1:]:
         for base in found:
-            changed(base, variant.changes)
+            new = changed(base, variant.changes)
+            check(new.scenario, new.design)
     wrong = [BatchtwinError("E101", where="--change", problem=p, mend=m) for _, p, m in spec_mistakes(spec, found)]
     if wrong:
         raise BadInput(wrong)

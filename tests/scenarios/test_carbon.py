@@ -80,3 +80,8 @@ def test_it_says_that_some_factors_are_unverified() -> None:
     assert carbon.unverified()
     for group in ("materials_kg_t", "transport_kg_t_km"):
         assert all(x["source"] and x["confidence"] in ("found", "recalled") for x in carbon.factors()[group].values())
+
+
+def test_a_sweeps_total_is_that_of_the_batches(run: Any) -> None:
+    whole = carbon.total_kg(run, carbon.energy(run), carbon.bought_share(run))
+    assert whole == pytest.approx(carbon.by_batch(run).total_kg.sum(), rel=1e-12)
