@@ -6,7 +6,6 @@ Water, sand and stone that were won back cost nothing, as in `carbon.py`. Capita
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +51,6 @@ class Prices(Part):
     interest: float = Field(ge=0, le=1)
 
 
-@lru_cache(maxsize=8)
 def prices(path: str | None = None) -> Prices:
     """The packaged prices, with those of a file laid over.
 

@@ -14,7 +14,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +129,17 @@ class Results:
             self._journal.truncate(0)
 
     def close(self) -> None:
-        """Write what is left and let others in."""
+        """Write what is left and let others in; a folder in which nothing has been played goes again."""
         try:
             self.flush()
         finally:
             self._journal.close()
+            if not self.done:
+                with suppress(OSError):
+                    for name in (ABOUT, JOURNAL, "sweep.lock"):
+                        (self.path / name).unlink()
+                    (self.path / "runs").rmdir()
+                    self.path.rmdir()
             self._lock.close()
 
 

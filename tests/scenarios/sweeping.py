@@ -8,7 +8,9 @@ from typing import Any
 import yaml
 
 from scenarios.whatif.play import Plan
+from scenarios.whatif.results import Results, Sweep
 from scenarios.whatif.spec import load_spec
+from scenarios.whatif.sweep import Standing, sweep
 
 DAY = """
 name: small-day
@@ -34,3 +36,13 @@ def spec_file(folder: Path, **fields: Any) -> Path:
 def plan_of(folder: Path, **fields: Any) -> Plan:
     """The plan of such a sweep."""
     return Plan(*load_spec(spec_file(folder, **fields)))
+
+
+def swept(folder: Path, plan: Plan, **how: Any) -> tuple[Standing, Sweep]:
+    """Play a plan into a folder; how it stands, and its results."""
+    results = Results(folder, plan)
+    try:
+        standing = sweep(plan, results, **how)
+    finally:
+        results.close()
+    return standing, Sweep(folder)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sweeping import plan_of
-from test_sweep import swept
+from sweeping import plan_of, swept
 
 from scenarios.whatif.compare import compared, interval, paired
 from scenarios.whatif.effects import effects, pareto, sobol

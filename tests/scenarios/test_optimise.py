@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from sweeping import DAY, plan_of
-from test_sweep import swept
+from sweeping import DAY, plan_of, swept
 
 from scenarios.whatif.optimise import BROKEN, Search, judged, load_search, optimise
 from scenarios.whatif.play import Plan

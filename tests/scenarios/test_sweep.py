@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from sweeping import plan_of, spec_file
+from sweeping import plan_of, spec_file, swept
 
 from scenarios.simulation import Simulation
 from scenarios.whatif import cluster
@@ -31,15 +31,6 @@ VOLUMES = {"orders.0.volume_m3": [6, 12], "orders.1.volume_m3": [6, 18]}
 def plain(plan: Plan, number: int) -> dict[str, Any]:
     """A player that needs no plant."""
     return plan.about(number) | {"state": "complete", "error": None, "m3": float(number), "wall_s": 0.0}
-
-
-def swept(folder: Path, plan: Plan, **how: Any) -> tuple[Standing, Sweep]:
-    results = Results(folder, plan)
-    try:
-        standing = sweep(plan, results, **how)
-    finally:
-        results.close()
-    return standing, Sweep(folder)
 
 
 def test_a_factorial_is_played_and_found_with_one_query(tmp_path: Path) -> None:
@@ -215,7 +206,8 @@ def test_a_worker_killed_in_mid_sweep_loses_and_doubles_nothing(tmp_path: Path, 
             process.wait()
     monkeypatch.setattr(cluster, "WAIT_S", 1)
     with pytest.raises(BatchtwinError, match=rf"no scheduler at {address} .*start one with 'dask scheduler'"):
-        sweep(plan_of(tmp_path, seeds=25), Results(tmp_path / "none", plan_of(tmp_path, seeds=25)), scheduler=address)
+        swept(tmp_path / "none", plan_of(tmp_path, seeds=25), scheduler=address)
+    assert not (tmp_path / "none").exists()
 
 
 def _address(file: Path) -> str:
