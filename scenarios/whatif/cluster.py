@@ -5,7 +5,7 @@ Runs are handed out a few for each thread at a time, so that a million do not li
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -29,7 +29,7 @@ def play_one(packed: bytes, number: int) -> dict[str, Any]:
     return play(plan, number)
 
 
-def play_there(plan: Plan, numbers: Sequence[int], address: str) -> Generator[dict[str, Any], None, None]:
+def play_there(plan: Plan, numbers: Iterable[int], address: str) -> Generator[dict[str, Any], None, None]:
     """Rows of runs, as they end on the workers of a scheduler.
 
     Raises:

@@ -83,9 +83,8 @@ class Results:
             self.done = in_parts | {row["key"] for row in self._rows}
             self._part = max((int(p.stem[5:]) for p in (path / "runs").glob("part-*.parquet")), default=0)
             self._journal = open(path / JOURNAL, "ab")  # noqa: SIM115
-            if self._rows:
-                self.flush()
-        self._flushed = time.monotonic()
+            self.flush()
+            self._journal.truncate(0)  # a torn row, too
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -36,12 +36,12 @@ def sweep(plan: Plan, results: Results, *, cores: int | None = None, scheduler: 
     Raises:
         BatchtwinError: E203 when results cannot be written, E503 and E504 of a cluster; runs that have ended are kept.
     """
-    left = [n for n in range(len(plan)) if plan.key(n) not in results.done]
-    standing = Standing(len(plan), len(plan) - len(left), 0, None)
+    standing = Standing(len(plan), len(results.done), 0, None)
     if progress:
         progress(standing)
-    if not left:
+    if standing.done == standing.runs:
         return standing
+    left = (n for n in range(len(plan)) if not results.done or plan.key(n) not in results.done)
     began, before = time.monotonic(), standing.done
     with closing(_rows(plan, left, cores or len(os.sched_getaffinity(0)), scheduler, player)) as rows:
         for row in rows:
@@ -54,7 +54,7 @@ def sweep(plan: Plan, results: Results, *, cores: int | None = None, scheduler: 
     return standing
 
 
-def _rows(plan: Plan, left: list[int], cores: int, scheduler: str | None, player: Player) -> Generator[dict[str, Any], None, None]:
+def _rows(plan: Plan, left: Iterator[int], cores: int, scheduler: str | None, player: Player) -> Generator[dict[str, Any], None, None]:
     if scheduler is None:
         return play_here(plan, left, cores, player)
     from scenarios.whatif.cluster import play_there

@@ -85,6 +85,17 @@ def test_rows_that_stand_in_a_part_and_in_the_journal_count_once(tmp_path: Path)
     assert duckdb.sql(f"SELECT count(*) FROM '{out}/runs/*.parquet'").fetchall() == [(2,)]
 
 
+def test_a_row_that_was_torn_at_the_very_beginning_spoils_nothing(tmp_path: Path) -> None:
+    plan, out = plan_of(tmp_path, seeds=2), tmp_path / "out"
+    results = Results(out, plan)
+    results.add(plain(plan, 0))
+    results.close()
+    (out / JOURNAL).write_bytes(b'{"key": "to')
+    _, done = swept(out, plan, cores=1, player=plain)
+    assert [row["number"] for row in done.rows] == [0, 1]
+    assert (out / JOURNAL).read_bytes() == b""
+
+
 def test_a_worker_that_dies_costs_one_row_and_no_other(tmp_path: Path) -> None:
     def mortal(plan: Plan, number: int) -> dict[str, Any]:
         if number == 3:
