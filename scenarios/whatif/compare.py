@@ -81,28 +81,26 @@ def variants(sweep: Sweep) -> list[str]:
     return list(dict.fromkeys(row["variant"] for row in sweep.rows))
 
 
-def values(sweep: Sweep, variant: str, measure: str) -> dict[Any, float]:
-    """A measure by what its runs have in common with those of other variants."""
-    return {
-        (row["scenario"], row["design"], row["seed"]): row[measure]
-        for row in sweep.complete
-        if row["variant"] == variant and row[measure] is not None
-    }
-
-
 def compared(sweep: Sweep, base: str | None = None) -> list[Compared]:
     """All measures of all variants beside the base, which is the first when none is named."""
-    names = variants(sweep)
-    base = names[0] if base is None and names else base
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in variants(sweep)}
+    for row in sweep.complete:
+        runs[row["variant"]].append(row)
+    base = next(iter(runs), "") if base is None else base
     out = []
     for measure in sweep.measures:
-        zero = values(sweep, base or "", measure)
-        for name in names:
-            own = values(sweep, name, measure)
+        zero = _values(runs.get(base, []), measure)
+        for name, rows in runs.items():
+            own = _values(rows, measure)
             found = interval(list(own.values()))
             if found is not None:
                 out.append(Compared(name, measure, found, None if name == base else paired(zero, own)))
     return out
+
+
+def _values(rows: list[dict[str, Any]], measure: str) -> dict[Any, float]:
+    """A measure by what runs have in common with those of other variants."""
+    return {(row["scenario"], row["design"], row["seed"]): row[measure] for row in rows if row[measure] is not None}
 
 
 def clause_results(sweep: Sweep) -> dict[str, dict[str, dict[str, int]]]:

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -201,12 +202,12 @@ class Sweep:
         }
         self.rows: list[dict[str, Any]] = sorted(found.values(), key=lambda row: row["number"])
 
-    @property
+    @cached_property
     def complete(self) -> list[dict[str, Any]]:
         """Runs that did not fail."""
         return [row for row in self.rows if row["state"] == "complete"]
 
-    @property
+    @cached_property
     def measures(self) -> list[str]:
         """Measures that at least one run has."""
         return [m for m in MEASURES if any(row[m] is not None for row in self.rows)]
