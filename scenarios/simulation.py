@@ -23,6 +23,7 @@ from control.reference import ReferenceController
 from scenarios import tables, weather
 from scenarios.booking import book_all, job
 from scenarios.drive import play_batch, play_ticks
+from scenarios.inspections import INSPECTION, Inspections
 from scenarios.operator import ShiftOperator
 from scenarios.orders import Change, Order, truckloads
 from scenarios.quality import Laboratory
@@ -169,6 +170,7 @@ class Simulation:
         if self.fidelity == "batch" and self.dispatcher:
             self.fleet.ask(partial(self.dispatcher.scan, self.plant.state.io))
         self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)
+        self.inspections = Inspections(self.engine, self.design, self.scenario.midnight_s)
         book_all(self.engine, self.fleet.book, self.scenario, sky)
         self.engine.env.process(self.fleet.washout.sweep())
         if operator:
@@ -535,6 +537,9 @@ class Simulation:
         new["deliveries"] = tables.rows(tables.TICKET, finished)
         new["samples"] = self.laboratory.take(new["batches"], new["deliveries"], everything=self._closed is not None)
         new["cubes"] = self.laboratory.test(self.tick / TICKS_PER_S)
+        if self.inspections.rows is not None:
+            new["inspections"] = tables.rows(INSPECTION, self.inspections.rows)
+            self.inspections.rows.clear()
         for name, schema in tables.LEDGERS.items():
             new[name] = tables.rows(schema, self.fleet.rows[name])
             self.fleet.rows[name].clear()

@@ -77,7 +77,9 @@ def run(only: str | None, echo: Callable[[str], None]) -> list[Row]:
         known = not math.isnan(value)
         if ok is not False and bar is not None and known:
             ok = value <= bar if name in AT_MOST else value >= bar
-        rows.append({"name": name, "value": float(f"{value:.4g}") if known else None, "unit": unit, "bar": bar, "ok": ok, "against": against})
+        rows.append(
+            {"name": name, "value": float(f"{value:.4g}") if known else None, "unit": unit, "bar": bar, "ok": ok, "against": against}
+        )
     return rows
 
 
