@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__, judging, tracing
+from batchtwin import __version__, exporting, judging, tracing
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -522,6 +522,9 @@ def cdp(
 
 
 app.command(epilog=EXIT_CODES)(judging.judge)
+app.command(epilog=EXIT_CODES)(exporting.ledgers)
+app.command(epilog=EXIT_CODES)(exporting.export)
+app.command(epilog=EXIT_CODES)(exporting.platform)
 app.command(epilog=EXIT_CODES)(tracing.trace)
 
 
