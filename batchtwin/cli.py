@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__, judging, tracing
+from batchtwin import __version__, forking, judging, tracing
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -523,6 +523,7 @@ def cdp(
 
 app.command(epilog=EXIT_CODES)(judging.judge)
 app.command(epilog=EXIT_CODES)(tracing.trace)
+app.command(epilog=EXIT_CODES)(forking.fork)
 
 
 def main() -> int:
