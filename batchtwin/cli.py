@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__, exporting, judging, tracing
+from batchtwin import __version__, exporting, forking, judging, tracing
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -526,6 +526,7 @@ app.command(epilog=EXIT_CODES)(exporting.ledgers)
 app.command(epilog=EXIT_CODES)(exporting.export)
 app.command(epilog=EXIT_CODES)(exporting.platform)
 app.command(epilog=EXIT_CODES)(tracing.trace)
+app.command(epilog=EXIT_CODES)(forking.fork)
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from dashboards.live.hub import Hub
 from dashboards.live.people import Gate, Person, Wheel
 from dashboards.live.refusal import Refusal
 from dashboards.pieces import Text
+from scenarios.futures import Futures
 from scenarios.session import Session
 
 MOST_BROWSERS = 10_000  # remembered; the oldest is forgotten first
@@ -28,6 +29,7 @@ class Site:
         url: where it is served.
         scenario: what is played when nobody trains.
         sockets: of all viewers.
+        futures: the last branches that somebody asked for.
 
     Args:
         live: the session.
@@ -44,10 +46,13 @@ class Site:
         self.fields = Fields(live.sim.plant)
         live.listeners.append(self._note)
         self.sockets: set[WebSocket] = set()
+        self.futures: Futures | None = None
         self._guests = 0
 
     def close(self) -> None:
-        """Hear no more of the session."""
+        """Hear no more of the session, and end its branches."""
+        if self.futures is not None:
+            self.futures.stop()
         self.live.listeners.remove(self._note)
         self.hub.close()
 
