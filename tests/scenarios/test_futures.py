@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -176,16 +175,6 @@ def test_a_branch_that_dies_is_told_and_the_others_go_on(troubled: Any, tmp_path
         rows = sim.fork({"dies": dies, "fails": fails, "lives": lambda s: None}, 120, tmp_path / "f").wait()
     assert [row["state"] for row in rows] == ["failed", "failed", "complete"]
     assert rows[0]["problem"] == "its process ended with -9" and rows[1]["problem"] == "no; yes"
-
-
-def test_the_first_branch_steps_within_a_second(troubled: Any, tmp_path: Path) -> None:
-    with Simulation(troubled, until_s=900, out=tmp_path / "run") as sim:
-        sim.advance(300)
-        sim.flush()
-        began = time.monotonic()
-        futures = sim.fork({"a": lambda s: None, "b": lambda s: None}, 301, tmp_path / "f")
-        futures.wait()
-        assert 0 < min(futures.first_steps) - began < 1.0
 
 
 # --- words ------------------------------------------------------------------------------------------------
