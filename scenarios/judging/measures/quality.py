@@ -116,7 +116,7 @@ def shifts_uninspected(s: Subject, kinds: list[str]) -> Reading:
     into = f"(time_s + {s.midnight_s} - {3600 * lab['shift_from_h']})"
     length_s = 3600 * lab["shift_h"]
     wanted = ", ".join(f"('{k}')" for k in kinds)
-    worked = f"""WITH worked AS (SELECT DISTINCT CAST({into} // {length_s} AS BIGINT) AS shift, kind FROM batches, (VALUES {wanted}) AS k(kind)
+    worked = f"""WITH worked AS (SELECT DISTINCT CAST(floor({into} / {length_s}) AS BIGINT) AS shift, kind FROM batches, (VALUES {wanted}) AS k(kind)
             WHERE {into} % {length_s} >= {RESULTS_S}),
         done AS (SELECT DISTINCT shift, kind FROM inspections WHERE result IS NOT NULL)"""
     return s.of_run(
