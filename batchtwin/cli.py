@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__, judging, tracing, whatif
+from batchtwin import __version__, exporting, forking, judging, tracing, whatif
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -524,7 +524,11 @@ def cdp(
 
 
 app.command(epilog=EXIT_CODES)(judging.judge)
+app.command(epilog=EXIT_CODES)(exporting.ledgers)
+app.command(epilog=EXIT_CODES)(exporting.export)
+app.command(epilog=EXIT_CODES)(exporting.platform)
 app.command(epilog=EXIT_CODES)(tracing.trace)
+app.command(epilog=EXIT_CODES)(forking.fork)
 app.command(epilog=EXIT_CODES)(whatif.sweep)
 app.command("what-if", epilog=EXIT_CODES)(whatif.what_if)
 app.command(epilog=EXIT_CODES)(whatif.compare)

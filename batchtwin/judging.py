@@ -67,9 +67,11 @@ def _junit(verdict: Verdict, target: Path) -> object:
 
 
 def _html(verdict: Verdict, target: Path) -> object:
+    from dashboards.site_map import of_run
     from dashboards.verdict import write_page
+    from scenarios.run import open_run
 
-    return write_page(verdict, target)
+    return write_page(verdict, target, of_run(open_run(verdict.run).info))
 
 
 def _xlsx(verdict: Verdict, target: Path) -> object:

@@ -185,6 +185,7 @@ def forget(n: Any, c: Any, io: Any, now: int) -> None:
             io[n.t_done] = n.accepted
         n.left, n.finished, n.moved, n.allowed = 0, n.released, n.released, n.released
         n.belt, n.belt_batch, n.wait_batch, n.mix_batch, n.out_batch, n.stage = BELT_IDLE, 0, 0, 0, 0, WAITING
+    n.accepted = max(n.accepted, int(io[n.t_accepted]))  # what was taken by hand is not made again
     if n.state != SAFE and n.state != STOPPED:
         enter(n, READY, now)
     n.idle_since = now

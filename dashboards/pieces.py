@@ -84,6 +84,15 @@ class Note:
 
 
 @dataclass(slots=True)
+class Picture:
+    """A drawing, one SVG in each language."""
+
+    en: str
+    zh: str
+    kind: ClassVar[str] = "picture"
+
+
+@dataclass(slots=True)
 class Table:
     """A table; numbers are right-aligned, the first column heads its row."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dashboards.facts import Facts
 from dashboards.pieces import Figures, Note, Section, Text, flag, num, percent, same, script_json
-from dashboards.sections import air, alarms, concrete, deliveries, energy, materials, production, quality, water, weighing
+from dashboards.sections import air, alarms, concrete, deliveries, energy, materials, production, quality, site, water, weighing
 from dashboards.texts import word
 from scenarios.run import Run
 
@@ -39,9 +39,9 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     from plotly.offline import get_plotlyjs
 
     facts = Facts(run)
-    sections = [m.section(facts) for m in (production, weighing, concrete, quality, materials, water, air, energy, deliveries, alarms)] + [
-        unverified()
-    ]
+    sections = [
+        m.section(facts) for m in (production, weighing, concrete, quality, materials, water, air, site, energy, deliveries, alarms)
+    ] + [unverified()]
     charts = [c for s in sections for c in s.charts()]
     figures = {c.name: c.figure | {"what": c.what} for c in charts}
     environment = Environment(

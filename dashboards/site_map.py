@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 
 from dashboards.pieces import Text
 from twin.design import sight
@@ -61,6 +62,15 @@ def site_svg(design: Design, language: str = "en") -> str:
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="img" aria-label="{title}" lang="{language}" '
             f'style="max-width:100%;height:auto" font-family="system-ui,\'PingFang SC\',\'Noto Sans CJK SC\',sans-serif" font-size="11" fill="{INK}">'
             f"<title>{title}</title>{''.join(drawn)}{''.join(piece for _, piece in legend)}</svg>")  # fmt: skip
+
+
+def of_run(info: dict[str, Any]) -> dict[str, str]:
+    """The site plan of a recorded run in both languages by `en` and `zh`; nothing when its design is not one of this version's."""
+    try:
+        design = Design.model_validate(info["design"])
+    except (KeyError, ValueError):
+        return {}
+    return {language: site_svg(design, language) for language in ("en", "zh")}
 
 
 class Paper:

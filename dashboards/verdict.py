@@ -31,12 +31,13 @@ FOLLOW = {
 }
 
 
-def write_page(verdict: Verdict, path: str | Path) -> Path:
+def write_page(verdict: Verdict, path: str | Path, site: dict[str, str] | None = None) -> Path:
     """Write the page of a verdict.
 
     Args:
         verdict: of a run.
         path: HTML file to write.
+        site: picture of the site plan by language, see `site_map.of_run`.
 
     Returns:
         The file.
@@ -48,7 +49,7 @@ def write_page(verdict: Verdict, path: str | Path) -> Path:
     )
     html = environment.get_template("verdict.html").render(
         verdict=verdict, text=text, title=text(verdict.title), key=key_figures(verdict), about=about(verdict), first=first(verdict), result_of=result_of, value_of=value_of,
-        kinds=KINDS, follow=FOLLOW, results=RESULTS, levels=LEVEL, rows_of=rows_of,
+        site=site, kinds=KINDS, follow=FOLLOW, results=RESULTS, levels=LEVEL, rows_of=rows_of,
         sections=[(key, text(title), [c for c in verdict.clauses if c.section == key]) for key, title in verdict.sections.items()],
     )  # fmt: skip
     target = Path(path)

@@ -35,8 +35,8 @@ def play_batch(state: Any, memory: Any, log: Any, until: int) -> int:
 def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
     """`batch` fidelity: reference control and physics until a tick, or until somebody outside must look.
 
-    The line steps as far as nothing can be decided; within such a step each busy weigher goes on by itself, scan by scan
-    where it must. Stores are looked at every few seconds. The functions are those of `scan` fidelity, with longer steps.
+    The line steps as far as nothing can be decided, though no further than a few seconds while anything is being filled; within
+    such a step each busy weigher goes on by itself, scan by scan where it must. Stores are looked at every few seconds. The functions are those of `scan` fidelity, with longer steps.
 
     Args:
         p: the plant's `State`; c: the controller's `Memory`; log: the observer's `Log`.
@@ -49,7 +49,7 @@ def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
     fed = filling(p)
     while site.tick < until:
         now = site.tick
-        ticks = until - now
+        ticks = min(until - now, STORES_TICKS) if fed else until - now
         for k in range(c.lines.shape[0]):
             n = c.lines[k]
             before = line.signature(n)
@@ -62,7 +62,8 @@ def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
         site.tick = now + ticks
         plant.sense_line(p)
         if site.tick - site.stored >= STORES_TICKS:
-            fed = look_after_stores(p, c, fed)
+            look_after_stores(p, c)
+            fed = filling(p)
         look = observe(p, log)
         if look:
             return look
@@ -70,28 +71,19 @@ def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
 
 
 @njit
-def look_after_stores(p: Any, c: Any, fed: bool) -> bool:
-    """Take stores and surroundings up to the line's time, in pieces of a few seconds while anything is being filled.
-
-    Returns:
-        Whether anything is being filled now.
-    """
+def look_after_stores(p: Any, c: Any) -> None:
+    """Take stores and surroundings up to the line's time."""
     site = p.site[0]
-    end = site.tick
-    while site.stored < end:
-        site.tick = min(site.stored + STORES_TICKS, end) if fed else end
-        plant.slow(p, (site.tick - site.stored) * TICK_S)
-        site.stored = site.tick
-        plant.sense_stores(p)
-        fed = filling(p)
-        for k in range(c.stores.shape[0]):
-            stores.scan(c.stores[k], p.io)
-        if site.watered == site.tick:
-            water.scan(c, p.io, site.tick)
-            air.scan(c, p.io, site.tick)
-        for k in range(c.collectors.shape[0]):
-            collectors.scan(c.collectors[k], p.io, site.tick)
-    return fed
+    plant.slow(p, (site.tick - site.stored) * TICK_S)
+    site.stored = site.tick
+    plant.sense_stores(p)
+    for k in range(c.stores.shape[0]):
+        stores.scan(c.stores[k], p.io)
+    if site.watered == site.tick:
+        water.scan(c, p.io, site.tick)
+        air.scan(c, p.io, site.tick)
+    for k in range(c.collectors.shape[0]):
+        collectors.scan(c.collectors[k], p.io, site.tick)
 
 
 @njit

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +23,13 @@ from control.reference import ReferenceController
 from scenarios import tables, weather
 from scenarios.booking import book_all, job
 from scenarios.drive import play_batch, play_ticks
+from scenarios.inspections import INSPECTION, Inspections
 from scenarios.kept import Kept
 from scenarios.operator import ShiftOperator
 from scenarios.orders import Change, Order, truckloads
 from scenarios.quality import Laboratory
 from scenarios.recorder import log_for
-from scenarios.schema import Dispatch, Scenario, check, fitting, load_scenario
+from scenarios.schema import Dispatch, Rain, Scenario, check, fitting, load_scenario
 from scenarios.store import RunWriter
 from scenarios.surroundings import Surroundings
 from twin import faults
@@ -46,6 +47,9 @@ from twin.orders import Job, progress
 from twin.plant import Plant
 from twin.tags import TagTable
 from twin.version import VERSION
+
+if TYPE_CHECKING:
+    from scenarios.futures import Act, Futures
 
 LEDGER_S = {"scan": 60, "batch": 3600}  # interval of the ledger table
 MOST_WISHES = 20_000  # that wait for the next scan
@@ -149,10 +153,7 @@ class Simulation:
     # --- putting together -----------------------------------------------------------------------------
 
     def _compose(self, controller: Controller | Literal["reference"] | None, operator: bool) -> None:
-        species = {name: m.species for name, m in self.design.materials.items()}
-        reference = ReferenceController(self.plant.table, species) if controller == "reference" else None
-        self.controller: Controller | None = reference if controller == "reference" else controller  # type: ignore[assignment]
-        self._memory = reference.memory if reference else None
+        self._set_controller(controller)
         self._operator = operator
         row_s = self.scenario.record_s or (1.0 if self.fidelity == "scan" else 60.0)
         self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 60 * TICKS_PER_S
@@ -161,16 +162,16 @@ class Simulation:
         self._handles = self.plant.handle, handle(self._memory) if self._memory else None, handle(self._log)
         self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
         self._surroundings = Surroundings(self.plant)
-        sky = weather.Weather(self.scenario, self.seed)
+        self.sky = sky = weather.Weather(self.scenario, self.seed)
         self.engine.env.process(weather.play(self.engine, sky))
         self.engine.env.process(self._keep_books())
         self.purchasing = Purchasing(self.engine)
         self.fleet = Fleet(
             self.engine, self._log.poured, self._log.wet, self.scenario.midnight_s, self.purchasing.gate, self.scenario.starts.weekday()
         )
-        if self.fidelity == "batch" and self.dispatcher:
-            self.fleet.ask(partial(self.dispatcher.scan, self.plant.state.io))
+        self._let_dispatch()
         self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)
+        self.inspections = Inspections(self.engine, self.design, self.scenario.midnight_s)
         book_all(self.engine, self.fleet.book, self.scenario, sky)
         self.engine.env.process(self.fleet.washout.sweep())
         if operator:
@@ -181,6 +182,21 @@ class Simulation:
             self.engine.at(self.scenario.tick(plan.at), partial(faults.inject, self.engine, injected))
         for extra in self.scenario.deliveries:
             self.engine.at(self.scenario.tick(extra.at), partial(self.purchasing.arrive, extra.store))
+
+    def _set_controller(self, controller: Controller | Literal["reference"] | None) -> None:
+        species = {name: m.species for name, m in self.design.materials.items()}
+        reference = ReferenceController(self.plant.table, species) if controller == "reference" else None
+        self.controller: Controller | None = reference if controller == "reference" else controller  # type: ignore[assignment]
+        self._memory = reference.memory if reference else None
+
+    def _set_dispatch(self, rule: Dispatch) -> None:
+        self.dispatch, self.dispatcher = self._dispatcher(rule)
+        self._let_dispatch()
+
+    def _let_dispatch(self) -> None:
+        """In batch fidelity the dispatcher is asked when something has changed, not at every scan."""
+        consulted = self.dispatcher if self.fidelity == "batch" else None
+        self.fleet.ask(partial(consulted.scan, self.plant.state.io) if consulted else None)
 
     def _dispatcher(self, wished: Callable[[TagTable], Dispatcher] | Dispatch | None) -> tuple[str, Dispatcher | None]:
         rule = self.scenario.dispatch if wished is None else wished
@@ -388,6 +404,38 @@ class Simulation:
         self._wish(Command("load_recipe", recipe.grade, recipe.strength_mpa, "", {"recipe": recipe.model_dump()}, act))
         self.fleet.grades.add(recipe.grade)
 
+    def rain(self, mm_h: float, lasts_s: float) -> None:
+        """Let it rain from the next scan on, on top of the scenario's weather.
+
+        Args:
+            mm_h: more than 0, at most 300.
+            lasts_s: more than 0.
+
+        Raises:
+            BatchtwinError: a figure out of range.
+        """
+        now_s = self.scenario.midnight_s + self.tick / TICKS_PER_S
+        spell = parse_fields("rain", Rain, {"begins": now_s, "ends": now_s + lasts_s, "mm_h": mm_h})
+        if lasts_s <= 0:
+            raise BatchtwinError("E101", where="rain.lasts", problem=f"{lasts_s:g} s", mend="give more than 0 s")
+        act = partial(weather.let_rain, self.engine, self.sky, spell)
+        self._wish(Command("rain", "Weather", mm_h, f"{lasts_s:g} s", {"mm_h": mm_h, "lasts_s": lasts_s}, act))
+
+    def send_by(self, rule: Dispatch) -> None:
+        """Let another rule send the trucks from the next scan on; it begins without memory."""
+        self._wish(Command("send_by", "Dispatch", 0.0, rule, {"rule": rule}, lambda: self._set_dispatch(rule)))
+
+    def control_by(self, controller: Controller | Literal["reference"]) -> None:
+        """Put another controller in place from the next scan on; it begins without memory, in the middle of whatever is going on.
+
+        Raises:
+            BatchtwinError: E401 in batch fidelity, which plays the compiled reference controller only.
+        """
+        if self.fidelity == "batch":
+            raise BatchtwinError("E401", problem="batch fidelity plays the compiled reference controller only", mend="use fidelity scan")
+        name = controller if isinstance(controller, str) else type(controller).__name__
+        self._wish(Command("control_by", "Controller", 0.0, name, {"controller": name}, lambda: self._set_controller(controller)))
+
     def _wish(self, wish: Command) -> None:
         """Take a wish for the next scan; while time stands they must not fill the memory."""
         if len(self._wishes) >= MOST_WISHES:
@@ -432,9 +480,57 @@ class Simulation:
         self.writer = kept  # type: ignore[assignment]
         return kept
 
-    def advance(self, seconds: float) -> None:
-        """Play on for some simulated seconds, at most to the end of the run."""
-        self._play(min(self.tick + ticks(seconds), self.end_tick), None)
+    def fork(self, branches: Mapping[str, Act], until_s: float, out: str | Path, criteria: str = "hubei-standard") -> Futures:
+        """From this very moment one future for each branch, in processes of their own; this run is left as it is.
+
+        Args:
+            branches: by name, what is done to the run first; `lambda sim: None` for nothing.
+            until_s: seconds since the start of the run at which the branches end.
+            out: folder, new or empty; each branch is a whole run in it.
+            criteria: rule book of the verdict.
+
+        Raises:
+            BatchtwinError: wrong input; nothing has been written then.
+        """
+        from scenarios.futures import fork
+
+        return fork(self, branches, until_s, Path(out), criteria)
+
+    def branch(self, folder: Path, until_s: float, parts: Path | None, about: dict[str, Any]) -> None:
+        """Become a branch, in the process that is one: end at another time, and record into a folder of one's own.
+
+        Args:
+            parts: what has been recorded so far; None when nothing was.
+        """
+        self.end_tick = ticks(until_s)
+        if self.writer and parts:
+            self.writer = self.writer.continued(folder, parts, {"lasts_s": until_s, "branch": about})
+        else:
+            self.record_to(folder)
+            assert self.writer
+            self.writer.info["branch"] = about
+
+    def advance(self, seconds: float, progress: Callable[[Simulation], None] | None = None) -> None:
+        """Play on for some simulated seconds, at most to the end of the run.
+
+        Args:
+            progress: called a few times a second of wall time.
+        """
+        self._play(min(self.tick + ticks(seconds), self.end_tick), progress)
+
+    def advance_past(self, seconds: float, progress: Callable[[Simulation], None] | None = None) -> None:
+        """Play on to the first moment from then on at which the run can be left and taken up again without a trace.
+
+        In scan fidelity that is the time itself; in batch fidelity a stop in the middle of a stride would move what comes after by some ticks.
+
+        Args:
+            seconds: since the start of the run.
+            progress: called a few times a second of wall time.
+        """
+        if self.fidelity == "scan":
+            self.advance(seconds - self.tick / TICKS_PER_S, progress)
+        else:
+            self._play(self.end_tick, progress, enough=ticks(seconds))
 
     def run(self, progress: Callable[[Simulation], None] | None = None) -> dict[str, Any]:
         """Play to the end and close the run.
@@ -448,10 +544,12 @@ class Simulation:
         self._play(self.end_tick, progress)
         return self.close("complete")
 
-    def _play(self, until: int, progress: Callable[[Simulation], None] | None) -> None:
+    def _play(self, until: int, progress: Callable[[Simulation], None] | None, enough: int | None = None) -> None:
         drive = self._drive_batch if self.fidelity == "batch" else self._drive_scan
         looked = time.monotonic()
-        for n, _ in enumerate(self.engine.run_until(until, drive)):
+        for n, tick in enumerate(self.engine.run_until(until, drive)):
+            if enough is not None and tick >= enough:
+                break
             if n % 64 == 0 or self.fidelity == "scan":
                 now = time.monotonic()
                 if self.writer and self.writer.due():
@@ -543,6 +641,9 @@ class Simulation:
         new["deliveries"] = tables.rows(tables.TICKET, finished)
         new["samples"] = self.laboratory.take(new["batches"], new["deliveries"], everything=self._closed is not None)
         new["cubes"] = self.laboratory.test(self.tick / TICKS_PER_S)
+        if self.inspections.rows is not None:
+            new["inspections"] = tables.rows(INSPECTION, self.inspections.rows)
+            self.inspections.rows.clear()
         for name, schema in tables.LEDGERS.items():
             new[name] = tables.rows(schema, self.fleet.rows[name])
             self.fleet.rows[name].clear()

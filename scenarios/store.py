@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -117,6 +118,23 @@ class RunWriter:
             except OSError as error:
                 raise BatchtwinError("E203", path=self.path, problem=error.strerror or "write failed") from None
 
+    def continued(self, path: Path, parts: Path, about: dict[str, Any]) -> RunWriter:
+        """The writer of a run that has this one's past, linked and not copied, and goes on by itself. All must have been flushed.
+
+        Args:
+            path: folder of the new run.
+            parts: folder that `keep_parts` has filled at that moment.
+            about: what `run.json` says otherwise.
+        """
+        other = RunWriter(path, self.info | about)
+        _link(parts, path)
+        other._parts, other._schemas = dict(self._parts), dict(self._schemas)
+        return other
+
+    def keep_parts(self, folder: Path) -> None:
+        """Link all parts on disk into another folder, whatever becomes of them here."""
+        _link(self.path, folder)
+
     def _write(self, table: str, number: int, rows: list[pa.Table]) -> None:
         folder = self.path / table
         folder.mkdir(exist_ok=True)
@@ -181,6 +199,16 @@ class RunWriter:
         os.replace(whole, folder / WHOLE)
         for part in parts:
             part.unlink()
+
+
+def _link(source: Path, target: Path) -> None:
+    """The tables of one folder in another one, as links where the file system has them."""
+    for file in source.glob("*/*.p*q*"):
+        (target / file.parent.name).mkdir(exist_ok=True)
+        try:
+            os.link(file, target / file.parent.name / file.name)
+        except OSError:
+            shutil.copy2(file, target / file.parent.name / file.name)
 
 
 def is_being_written(path: Path) -> bool:

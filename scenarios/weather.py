@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scenarios import climate
 from scenarios.climate import Hours
-from scenarios.schema import Scenario
+from scenarios.schema import Rain, Scenario
 from twin.engine import Engine
 from twin.kernels.stability import pasquill
 from twin.ledger import SPECIES
@@ -28,10 +28,14 @@ class Weather:
 
     Args:
         seed: of the run; the forecast's error and a drawn climate come from it.
+
+    Attributes:
+        spells: of rain, on top of the climate; one may be added while the run goes on, see `let_rain`.
     """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario = scenario
+        self.spells = list(scenario.weather.rain)
         self._starts = scenario.starts.replace(tzinfo=None, minute=0, second=0, microsecond=0)
         self._into_s = (scenario.starts.replace(tzinfo=None) - self._starts).total_seconds()
         hours = math.ceil((self._into_s + scenario.lasts) / 3600) + AHEAD_H + 2
@@ -80,18 +84,18 @@ class Weather:
         """Rain of the next hours with the error of a forecast."""
         true = float(self.hours.rain_mm[hour : hour + AHEAD_H].sum())
         now = self.scenario.midnight_s + run_s
-        for spell in self.scenario.weather.rain:
+        for spell in self.spells:
             true += spell.mm_h * max(min(spell.ends, now + 3600 * AHEAD_H) - max(spell.begins, now), 0.0) / 3600
         return true * float(self._error[hour])
 
     def spell_mm_h(self, run_s: float) -> float:
         """Rain of the scenario's own spells."""
         now = self.scenario.midnight_s + run_s
-        return max((r.mm_h for r in self.scenario.weather.rain if r.begins <= now < r.ends), default=0.0)
+        return max((r.mm_h for r in self.spells if r.begins <= now < r.ends), default=0.0)
 
     def next_edge_s(self, run_s: float) -> float:
         """Time of the run at which the weather changes next: a quarter of an hour, or where a spell begins or ends."""
-        edges = [e - self.scenario.midnight_s for r in self.scenario.weather.rain for e in (r.begins, r.ends)]
+        edges = [e - self.scenario.midnight_s for r in self.spells for e in (r.begins, r.ends)]
         return min([(run_s // STEP_S + 1) * STEP_S, *(e for e in edges if e > run_s)])
 
 
@@ -115,6 +119,19 @@ def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
             fine = keep * fine + math.sqrt(1 - keep * keep) * 0.01 * rng.standard_normal()
             state.mixers["fine_extra"] = fine
         yield engine.wait(weather.next_edge_s(run_s) - run_s)
+
+
+def let_rain(engine: Engine, weather: Weather, spell: Rain) -> None:
+    """Let it rain from now on; what the process above has set for this quarter of an hour is corrected where the spell begins and ends."""
+    weather.spells.append(spell)
+
+    def correct() -> None:
+        run_s, site = engine.env.now / 100, engine.plant.state.site
+        site["rain_mm_h"] = max(weather.at(run_s)["rain_mm_h"], weather.spell_mm_h(run_s))
+        site["weather"] += 1
+
+    correct()
+    engine.at(weather.scenario.tick(spell.ends), correct)
 
 
 def set_temperatures(temperature_c: NDArray[np.float64], air_c: float, warm: dict[str, float | None]) -> None:

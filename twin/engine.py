@@ -99,11 +99,11 @@ class Engine:
             drive: moves the plant on to the given tick or to the first scan at which it wants attention, and says for what.
         """
         now = self.now
-        self._settle(now, LOADS | ALARMS)
+        due = self._settle(now, LOADS | ALARMS)
         while now < tick:
-            look = drive(int(min(tick, max(self.env.peek(), now + 1))))
+            look = drive(int(min(tick, max(due, now + 1))))
             now = self.now
-            self._settle(now, look)
+            due = self._settle(now, look)
             yield now
 
     def sync(self) -> None:
@@ -114,18 +114,21 @@ class Engine:
             while not here.processed:
                 self.env.step()
 
-    def _settle(self, now: int, look: int) -> None:
-        """Bring SimPy to the plant's time and let everything due happen."""
+    def _settle(self, now: int, look: int) -> float:
+        """Bring SimPy to the plant's time and let everything due happen. Returns the tick at which the next thing is due."""
         if look:
             self.sync()
             for what, call in self._watches:
                 if look & what:
                     call()
         env = self.env
+        due = env.peek()
         while True:
-            while env.peek() <= now:
+            while due <= now:
                 env.step()
+                due = env.peek()
             if self.settled:
                 self.settled()
-            if env.peek() > now:
-                return
+                due = env.peek()
+            if due > now:
+                return due

@@ -112,12 +112,16 @@ class Fleet:
         io[at + desk.CHANGES] = (io[at + desk.CHANGES] + 1) % 1_000_000_000
         self._new = True
 
-    def ask(self, consult: Callable[[int], int]) -> None:
+    def ask(self, consult: Callable[[int], int] | None) -> None:
         """Let a dispatcher look at the image whenever something has changed, and when it wished to; for a run in `batch` fidelity.
 
         Args:
-            consult: decides at most one load at a tick; returns the tick at which to look again.
+            consult: decides at most one load at a tick; returns the tick at which to look again. None for nobody.
         """
+        self._new, self._wake = True, -1
+        if consult is None:
+            self.engine.settled = None
+            return
         io, number = self.engine.plant.state.io, self._desk + desk.NUMBER
 
         def look() -> None:

@@ -1,14 +1,20 @@
-"""Benchmarks of the pages: twenty viewers of a server in a process of its own, and the trend of a year."""
+"""Benchmarks of the pages: opening them, twenty viewers of a server in a process of its own, and the trend of a year."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
+import shutil
+import statistics
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +26,7 @@ from batchtwin.bench.processes import ROOT
 from batchtwin.bench.runs import Result
 
 VIEWERS, TAGS, SECONDS = 20, 300, 6.0
+OPENED = 7
 SERVER = "import asyncio; from batchtwin.bench.pages import server; asyncio.run(server())"
 PEAK = 1_000_000
 FRAMES = 0.85  # share of the frames at 5 Hz that a viewer must get at least
@@ -44,15 +51,42 @@ async def server() -> None:
     live.close()
 
 
-def viewers() -> Result:
-    """Share of a core that the server takes for twenty viewers, in percent."""
+@contextmanager
+def served() -> Iterator[tuple[str, int]]:
+    """Address and process of a server, for as long as the context lasts."""
     process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
-    url = process.stdout.readline().strip()
     try:
-        share, frames, slow = asyncio.run(_watch(url, process.pid))
+        yield process.stdout.readline().strip(), process.pid
     finally:
         process.communicate("", timeout=60)
+
+
+def opening() -> Result:
+    """From asking for the live page to its first values on the screen, in a browser that has nothing in its cache, s; median."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None or find_spec("playwright") is None:
+        return math.nan, "not measured: it takes Chromium and the package playwright (pip install 'batchtwin[dev]')", None
+    from playwright.sync_api import sync_playwright
+
+    took = []
+    with served() as (url, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for _ in range(OPENED):
+            page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
+            began = time.monotonic()
+            page.goto(url, wait_until="commit")
+            page.wait_for_function("() => /^20/.test(document.getElementById('clock')?.textContent ?? '')")
+            took.append(time.monotonic() - began)
+            page.context.close()
+        browser.close()
+    return statistics.median(took), f"{OPENED} persons with empty caches, one after the other: {min(took):.2f}–{max(took):.2f} s", None
+
+
+def viewers() -> Result:
+    """Share of a core that the server takes for twenty viewers, in percent."""
+    with served() as (url, pid):
+        share, frames, slow = asyncio.run(_watch(url, pid))
     least = min(frames)
     told = f"{VIEWERS} viewers, {TAGS} tags changing at 5 Hz: each got {least}–{max(frames)} frames in {SECONDS:g} s; one who reads 1/s had the newest state {slow} frame(s) late"
     return share, told, None if least >= FRAMES * 5 * SECONDS and slow <= 2 else False

@@ -16,7 +16,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_csrf import CSRFMiddleware
 
-from dashboards.live import comparing, drawing, driving, running, socket, training, views
+from dashboards.live import branching, comparing, drawing, driving, running, socket, training, views
 from dashboards.live.refusal import Refusal, status
 from dashboards.live.site import Site, language_of
 from twin.errors import BatchtwinError
@@ -78,7 +78,7 @@ def application(site: Site, port: int, hosts: list[str]) -> FastAPI:
         redoc_url=None,
     )
     app.state.site = site
-    for module in (views, driving, running, training, drawing, comparing, socket):
+    for module in (views, driving, running, training, branching, drawing, comparing, socket):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_exception_handler(BatchtwinError, _told)

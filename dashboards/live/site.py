@@ -17,6 +17,7 @@ from dashboards.live.hub import Hub
 from dashboards.live.people import Gate, Person, Wheel
 from dashboards.live.refusal import Refusal
 from dashboards.pieces import Text
+from scenarios.futures import Futures
 from scenarios.session import Session
 
 MOST_BROWSERS = 10_000  # remembered; the oldest is forgotten first
@@ -29,6 +30,7 @@ class Site:
         url: where it is served.
         scenario: what is played when nobody trains.
         sockets: of all viewers.
+        futures: the last branches that somebody asked for.
         what_ifs: processes that play what somebody asked for from the pages, by the name of their results.
 
     Args:
@@ -46,11 +48,14 @@ class Site:
         self.fields = Fields(live.sim.plant)
         live.listeners.append(self._note)
         self.sockets: set[WebSocket] = set()
+        self.futures: Futures | None = None
         self.what_ifs: dict[str, subprocess.Popen[bytes]] = {}
         self._guests = 0
 
     def close(self) -> None:
-        """Hear no more of the session."""
+        """Hear no more of the session, and end its branches and what-ifs."""
+        if self.futures is not None:
+            self.futures.stop()
         self.stop_what_ifs()
         self.live.listeners.remove(self._note)
         self.hub.close()

@@ -21,6 +21,7 @@ from dashboards.live.refusal import Refusal
 from dashboards.live.site import Site, both, language_of, site_of, somebody
 from dashboards.live.words import RULES, SCRIPT, STATES
 from dashboards.pieces import Text, script_json
+from scenarios.judging.book import book_names, load_book
 from scenarios.training import drills
 from twin.plant import faults
 
@@ -34,6 +35,7 @@ PAGES = (
     ("/surroundings", Text("Surroundings", "环境")),
     ("/training", Text("Training", "培训")),
     ("/instructor", Text("Instructor", "教员")),
+    ("/futures", Text("Futures", "推演")),
     ("/replay", Text("Replay", "回放")),
     ("/compare", Text("What if", "对比")),
 )
@@ -89,6 +91,22 @@ async def surroundings(request: Request, person: Somebody) -> Response:
 @router.get("/instructor", response_class=HTMLResponse)
 async def instructor(request: Request, person: Somebody) -> Response:
     """Where faults are let loose."""
+    catalogue = fault_catalogue(request)
+    return page(request, "instructor.html", person, catalogue=script_json(catalogue), faults=catalogue)
+
+
+@router.get("/futures", response_class=HTMLResponse)
+async def futures(request: Request, person: Somebody) -> Response:
+    """What would come from this moment, in several branches."""
+    language = language_of(request)
+    books = [(b.name, both(Text(b.title.en, b.title.zh), language)) for b in map(load_book, book_names()) if b.scope == "plant"]
+    grades = sorted(site_of(request).live.sim.fleet.grades)
+    first = sorted(books, key=lambda b: b[0] != "hubei-standard")
+    return page(request, "futures.html", person, catalogue=script_json(fault_catalogue(request)), grades=grades, books=first)
+
+
+def fault_catalogue(request: Request) -> list[dict[str, Any]]:
+    """Faults that can befall this plant, each with its machines."""
     language = language_of(request)
     table = site_of(request).live.sim.plant.table
     catalogue = [
@@ -96,7 +114,7 @@ async def instructor(request: Request, person: Somebody) -> Response:
          "targets": [m.name for kind, f in kinds for m in table.of_kind(kind) if f"{m.name}.{f.tags[0]}" in table]}
         for name, kinds in faults().items() for _, fault in kinds[:1]
     ]  # fmt: skip
-    return page(request, "instructor.html", person, catalogue=script_json([f for f in catalogue if f["targets"]]), faults=catalogue)
+    return [f for f in catalogue if f["targets"]]
 
 
 @router.get("/training", response_class=HTMLResponse)

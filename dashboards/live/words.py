@@ -55,6 +55,18 @@ SCRIPT = {
     "ended": ("The run has ended.", "运行已结束。"),
     "failed": ("The run cannot go on: ", "运行无法继续："),
     "orders_none": ("no open order", "无未完成任务"),
+    "remove": ("Remove", "移除"),
+    "as_it_is": ("as it is", "不作变更"),
+    "change_fault": ("fault", "故障"),
+    "change_rain": ("rain mm/h", "降雨 mm/h"),
+    "change_order": ("order", "订单"),
+    "change_write": ("write", "写入"),
+    "change_dispatch": ("dispatch", "调度"),
+    "change_controller": ("controller", "控制器"),
+    "branch_waiting": ("waiting", "等待"),
+    "branch_complete": ("complete", "完成"),
+    "branch_failed": ("failed", "失败"),
+    "branch_cut": ("stopped", "已停止"),
 }  # fmt: skip
 
 # Categories and rules of the score.

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from zygote import batchtwin as forked
 
 from scenarios.run import open_run
 
@@ -53,8 +54,7 @@ def ended(process: subprocess.Popen[str]) -> str:
 
 def refused(folder: Path, *words: str) -> str:
     """The one line of a refusal."""
-    env = ENV | {"BATCHTWIN_STATE": str(folder / "state")}
-    done = subprocess.run([*TWIN, *words], cwd=folder, env=env, capture_output=True, text=True, timeout=COLD_S)
+    done = forked(folder, *words, env=ENV | {"BATCHTWIN_STATE": str(folder / "state")})
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "Traceback" not in done.stderr, done.stderr
     return done.stderr
 

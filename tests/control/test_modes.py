@@ -131,6 +131,21 @@ def test_after_a_batch_by_hand_the_program_makes_the_next_order(desk: Any) -> No
     assert desk.kg("Truck1") - by_hand == pytest.approx(3 * sum(desk.plant.design.recipe("C30").kg_m3.values()), rel=0.02)
 
 
+def test_a_load_that_was_taken_by_hand_is_not_made_again(desk: Any) -> None:
+    desk.write("Station.Mode", 0)
+    desk.park()
+    desk.play(1)
+    number = desk.order(3)
+    for tag in ("Bay.Accepted", "Bay.Done"):  # as the panel does for a load made by hand
+        desk.write(tag, number)
+        desk.play(1)
+    desk.write("Station.Mode", 2)
+    desk.play(60)
+    assert weighing(desk) == {"idle"} and desk.kg("Truck1") == 0
+    again = desk.order(3)
+    desk.done(again)
+
+
 def weighing(desk: Any) -> set[str]:
     return {desk.shows(f"Weigher.{w}.Phase") for w in desk.design.weighers}
 

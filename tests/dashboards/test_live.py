@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from scenarios.run import open_run
 from scenarios.session import Session
 
-PAGES = ["/", "/panel", "/surroundings", "/training", "/instructor", "/replay", "/compare"]
+PAGES = ["/", "/panel", "/surroundings", "/training", "/instructor", "/futures", "/replay", "/compare"]
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,8 @@ S, B, Z, G, J = "hubei-standard", "hubei-benchmark", "zero-discharge", "gbt14902
 VARIANTS = [
     Variant(S, "4.2", {"premises.laboratory.area_m2": 200.0}),
     Variant(S, "4.5", table="lots", change="CASE WHEN lot = 15 THEN '' ELSE supplier END AS supplier"),
+    Variant(S, "4.6", {"premises.blends_aggregate": True}, table="inspections", rows="SELECT * FROM t WHERE kind <> 'mixed_aggregate'"),
+    Variant(S, "4.7", table="inspections", rows="SELECT * FROM t WHERE kind <> 'recycled_sand'"),
     Variant(S, "4.8", {"premises.approved_grades": ["C30"]}),
     Variant(S, "4.10", table="samples", rows="SELECT * FROM t WHERE NOT (inspection = 'plant' AND grade = 'C30')"),
     Variant(S, "5.8", table="lots", change="CASE WHEN lot = 1 THEN 1000.0 ELSE in_to_kg END AS in_to_kg"),
@@ -132,6 +134,7 @@ VARIANTS = [
     Variant(J, "site.wash", NO_WASH),
     Variant(J, "control.water", **DISCHARGE),
     Variant(J, "control.slurry", {"water.basins.Slurry.agitator_kw": 0.0}),
+    Variant(J, "control.solids_test", table="inspections", rows="SELECT * FROM t WHERE kind <> 'slurry_water'"),
     Variant(J, "control.tsp", **hours("tsp_ug_m3", 350, 3, 4)),
     Variant(J, "control.pm10", **hours("pm10_ug_m3", 200, 3, 40)),
     Variant(J, "control.pm25", **hours("pm25_ug_m3", 100, 3, 40)),

@@ -13,11 +13,20 @@ City = Literal["wuhan", "yichang", "xiangyang", "other"]
 Room = Literal["retained_samples", "binder", "aggregate", "strength", "forming", "curing", "chemistry", "durability", "environment"]
 
 
+ShiftTest = Literal["mixed_aggregate", "recycled_sand", "recycled_stone", "slurry_water"]
+
+
 class Laboratory(Part):
     """The plant's laboratory; rooms as the Hubei guidance names them (annex 1, 4.2; annex 2, 10)."""
 
     area_m2: float | None = figure(None, "m2", "layout of the design; area for tests", gt=0, le=20000)
     rooms: list[Room] | None = Field(None, description="rooms that it has; layout of the design")
+    shift_tests: list[ShiftTest] | None = Field(None, description="tested at the start of each shift, annex 1, 4.6 and 4.7")
+    shift_from_h: float = figure(5.0, "h", "time of day at which a shift begins; engineering choice", recalled=True, ge=0, lt=24)
+    shift_h: float = figure(12.0, "h", "length of a shift; engineering choice", recalled=True, ge=1, le=24)
+    testers: int = figure(2, "count", "on shift; engineering choice", recalled=True, ge=1, le=50)
+    test_min: float = figure(40.0, "min", "a wash or density test with its drying; engineering choice", recalled=True, ge=1, le=600)
+    test_scatter: float = figure(0.05, "of the value", "of a single test; engineering choice", recalled=True, ge=0, le=0.5)
 
 
 class ControlRoom(Part):

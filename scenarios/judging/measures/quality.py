@@ -10,6 +10,7 @@ from scenarios.judging.subject import DAY_S, Missing, Reading, Subject, measure
 Place = Literal["plant", "site"]
 NO_SAMPLE = ("no sample was taken in the run", "运行中没有取样")
 NO_LOAD = ("no load left in the run", "运行中没有出厂车次")
+RESULTS_S = 7200  # after the beginning of a shift its tests have results (engineering choice)
 NO_CUBES = ("no cube of 28 days was tested: play at least 29 days", "没有 28 d 试件结果：运行时长至少 29 d")
 
 
@@ -109,14 +110,17 @@ def strength_refused(s: Subject, inspection: Place) -> Reading:
 
 @measure("", "shifts with production in which an inspection was not made", "未按班次完成检验的班次数")
 def shifts_uninspected(s: Subject, kinds: list[str]) -> Reading:
-    """Working days on which a kind of inspection has no row in the table `inspections` (`time_s`, `kind`, `result`)."""
+    """Shifts in which a batch was made `RESULTS_S` or more after their beginning and a kind of inspection has no result."""
     s.need("inspections", "batches")
-    day = f"floor((time_s + {s.midnight_s}) / {DAY_S})"
+    lab = s.get("premises.laboratory")
+    into = f"(time_s + {s.midnight_s} - {3600 * lab['shift_from_h']})"
+    length_s = 3600 * lab["shift_h"]
     wanted = ", ".join(f"('{k}')" for k in kinds)
-    worked = f"""WITH worked AS (SELECT DISTINCT {day} AS day, kind FROM batches, (VALUES {wanted}) AS k(kind)),
-        done AS (SELECT DISTINCT {day} AS day, kind FROM inspections WHERE result IS NOT NULL)"""
+    worked = f"""WITH worked AS (SELECT DISTINCT CAST(floor({into} / {length_s}) AS BIGINT) AS shift, kind FROM batches, (VALUES {wanted}) AS k(kind)
+            WHERE {into} % {length_s} >= {RESULTS_S}),
+        done AS (SELECT DISTINCT shift, kind FROM inspections WHERE result IS NOT NULL)"""
     return s.of_run(
-        f"{worked} SELECT count(*) FILTER (done.kind IS NULL) AS value, count(*) AS n FROM worked LEFT JOIN done USING (day, kind)",
-        ("the run made no batch", "运行中没有生产"),
-        f"{worked} SELECT worked.* FROM worked ANTI JOIN done USING (day, kind) ORDER BY day LIMIT 20",
+        f"{worked} SELECT count(*) FILTER (done.kind IS NULL) AS value, count(*) AS n FROM worked LEFT JOIN done USING (shift, kind)",
+        ("the run made no batch later than two hours into a shift", "运行中没有班次开始两小时后的生产"),
+        f"{worked} SELECT worked.* FROM worked ANTI JOIN done USING (shift, kind) ORDER BY shift LIMIT 20",
     )
