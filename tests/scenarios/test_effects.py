@@ -11,7 +11,7 @@ import pytest
 from sweeping import plan_of, swept
 
 from scenarios.whatif.compare import compared, interval, paired
-from scenarios.whatif.effects import effects, pareto, sobol
+from scenarios.whatif.effects import effects, pareto, rank_correlations, sobol
 from scenarios.whatif.play import Plan
 
 A, B = 7.0, 0.1  # of Ishigami's function
@@ -98,6 +98,18 @@ def test_main_effects_of_played_runs_are_those_of_the_orders(tmp_path: Path) -> 
     sides = compared(done, "orders.0.volume_m3=6, orders.1.volume_m3=6, weather.swing_c=2")
     most = next(c for c in sides if c.measure == "m3" and "0.volume_m3=12, orders.1.volume_m3=18, weather.swing_c=4" in c.variant)
     assert most.difference and most.difference.mean == 18.0 and most.value.mean == 30.0
+
+
+def test_drawn_factors_are_ranked_by_how_surely_they_move_a_measure(tmp_path: Path) -> None:
+    def steep(plan: Plan, number: int) -> dict[str, Any]:
+        up, down, _ = (plan.changes(plan.job(number))[p] for p in plan.spec.factors)
+        return plan.about(number) | {"state": "complete", "error": None, "m3": 0.1 * up - 10.0 * math.exp(down), "wall_s": 0.0}
+
+    factors = {"weather.air_c": {"uniform": [0, 1]}, "weather.swing_c": {"uniform": [0, 5]}, "weather.season_c": {"uniform": [0, 5]}}
+    _, done = swept(tmp_path / "out", plan_of(tmp_path, factors=factors, method="lhs", samples=200), cores=1, player=steep)
+    ranks = rank_correlations(done, "m3")
+    assert ranks[0][0] == "weather.swing_c" and ranks[0][1] < -0.999  # straight or not, it always falls
+    assert all(abs(r) < 0.2 for _, r in ranks[1:])
 
 
 def test_pareto_points_are_beaten_by_nobody() -> None:
