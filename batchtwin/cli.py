@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__, forking, judging, tracing
+from batchtwin import __version__, forking, judging, province, tracing
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -524,6 +524,7 @@ def cdp(
 app.command(epilog=EXIT_CODES)(judging.judge)
 app.command(epilog=EXIT_CODES)(tracing.trace)
 app.command(epilog=EXIT_CODES)(forking.fork)
+app.command(epilog=EXIT_CODES)(province.province)
 
 
 def main() -> int:

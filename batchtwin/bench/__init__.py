@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from batchtwin.bench import air, kernels, pages, processes, runs, wire
+from batchtwin.bench import air, futures, kernels, pages, processes, runs, wire
 from batchtwin.bench.runs import Result
 from twin.errors import unknown
 
@@ -36,6 +36,8 @@ BENCHMARKS: dict[str, tuple[str, float | None, Callable[[], Result]]] = {
     "opcua-read": ("values/s", 200_000, wire.batched_read),
     "opcua-jitter": ("ms late, p99", wire.JITTER_MS, wire.jitter),
     "opcua-lockstep": ("× real time", 20, wire.lockstep),
+    "fork": ("s", 1.0, futures.first_step),
+    "province": ("s", 600, futures.province),
     "pages-viewers": ("% of a core", 50, pages.viewers),
     "pages-trend": ("s", 1.0, pages.trend),
 }
@@ -47,6 +49,8 @@ AT_MOST = (
     "opcua-jitter",
     "pages-viewers",
     "pages-trend",
+    "fork",
+    "province",
 )  # here the bar is a ceiling
 
 
