@@ -197,11 +197,11 @@ def show_(
 
 @app.command(epilog=EXIT_CODES)
 def check(
-    file: Annotated[str, typer.Argument(help="A design, a scenario or a rule book: a YAML file or a packaged name.")],
+    file: Annotated[str, typer.Argument(help="A design, a scenario, a rule book or a province: a YAML file or a packaged name.")],
     design: Design = None,
     lang: Lang = None,
 ) -> None:
-    """Check a design, a scenario or a rule book; every mistake is told with its file, line and field."""
+    """Check a design, a scenario, a rule book or a province; every mistake is told with its file, line and field."""
     from batchtwin.catalogue import locate
 
     kind, path = locate(file)
@@ -215,6 +215,14 @@ def check(
         plant = load_design(path)
         print(
             f"OK: {file}: design {plant.name}, {len(plant.lines)} line(s), {len(plant.materials)} materials, {len(plant.recipes)} recipes"
+        )
+    elif kind == "province":
+        from scenarios.province.plants import placed
+        from scenarios.province.spec import load_province
+
+        region = load_province(path)
+        print(
+            f"OK: {file}: province {region.name}, {len(placed(region))} plants in {len(region.cities)} cities, {len(region.policies)} policies"
         )
     elif kind == "rule book":
         from scenarios.judging.book import load_book

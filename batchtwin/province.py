@@ -57,4 +57,7 @@ def in_line(row: dict[str, Any], language: str) -> dict[str, Any]:
     counts = {result: sum(c["result"] == result for c in row["clauses"]) for result in ("pass", "fail")}
     used = next((c["value"] for c in row["clauses"] if c["id"].startswith("1.")), None)
     flat = row | counts | {"used": used}
-    return {pair[language == "zh"]: (round(v) if v > 10_000 else round(v, 1)) if isinstance(v := flat[key], float) else v for key, pair in HEADS.items()}
+    return {
+        pair[language == "zh"]: (round(v) if v > 10_000 else round(v, 1)) if isinstance(v := flat[key], float) else v
+        for key, pair in HEADS.items()
+    }

@@ -46,8 +46,16 @@ def write_page(folder: Path, path: Path | None = None) -> Path:
     spec, rows = data["province"], data["policies"]
     title = Text(spec["title"]["en"], spec["title"]["zh"])
     plants = {row["policy"]: open_run(folder / row["policy"]).sql("SELECT * FROM plants").to_pylist() for row in rows}
-    sections = [side_by_side(spec, rows), clauses(rows), maps(spec, plants), cities(spec, folder, rows[0]["policy"], plants), of_plants(plants[rows[0]["policy"]])]
-    environment = Environment(loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    sections = [
+        side_by_side(spec, rows),
+        clauses(rows),
+        maps(spec, plants),
+        cities(spec, folder, rows[0]["policy"], plants),
+        of_plants(plants[rows[0]["policy"]]),
+    ]
+    environment = Environment(
+        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     html = environment.get_template("report.html").render(
         head=head(spec), banner=None, state="complete", key=key_figures(rows[0]), sections=sections, title=title, page_title=script_json(title),
         figures=script_json({c.name: c.figure | {"what": c.what} for s in sections for c in s.charts()}), plotlyjs=get_plotlyjs(),
@@ -96,7 +104,11 @@ def clauses(rows: Sequence[dict[str, Any]]) -> Section:
             cells.append(flag(text, c["result"] in LEVEL, LEVEL.get(c["result"], "")))
         limit = "–" if clause["limit"] is None else f"≥ {shown(clause['limit'])} {clause['unit']}"
         body.append([Text(f"{clause['id']} {clause['title']['en']}", f"{clause['id']} {clause['title']['zh']}"), limit, *cells])
-    table = Table(Text("By hubei-province", "依据 hubei-province"), [Text("Clause", "条款"), Text("Target", "目标"), *(same(r["policy"]) for r in rows)], body)
+    table = Table(
+        Text("By hubei-province", "依据 hubei-province"),
+        [Text("Clause", "条款"), Text("Target", "目标"), *(same(r["policy"]) for r in rows)],
+        body,
+    )
     return Section("clauses", Text("Verdict", "判定"), [table])
 
 
@@ -119,16 +131,25 @@ def maps(spec: dict[str, Any], plants: dict[str, list[dict[str, Any]]]) -> Secti
                 "marker": {"color": STARS[stars], "opacity": 0.75, "size": [round(4 + 18 * (r["output_m3"] / most) ** 0.5, 1) for r in mine],
                            "symbol": ["diamond" if r["benchmark"] else "circle" if r["output_m3"] else "x" for r in mine], "line": {"color": PALE, "width": 0.5}},
             })  # fmt: skip
-        axes = {"xaxis": {"title": {"text": Text("km east", "向东 km")}}, "yaxis": {"title": {"text": Text("km north", "向北 km")}, "scaleanchor": "x"}}
+        axes = {
+            "xaxis": {"title": {"text": Text("km east", "向东 km")}},
+            "yaxis": {"title": {"text": Text("km north", "向北 km")}, "scaleanchor": "x"},
+        }
         what = Text(f"Map of {len(rows)} plants under {policy}", f"{policy} 方案下 {len(rows)} 个站点的地图")
         charts.append(Chart(f"map-{number}", same(policy), what, {"data": [*traces, towns], "layout": layout(**axes)}, 560))
-    note = Note(Text("Area by output; a diamond is a benchmark plant, a cross had no order.", "圆面积按产量；菱形为标杆站，叉号为无订单站点。"))
+    note = Note(
+        Text("Area by output; a diamond is a benchmark plant, a cross had no order.", "圆面积按产量；菱形为标杆站，叉号为无订单站点。")
+    )
     return Section("map", Text("Map", "地图"), [note, *charts])
 
 
 def cities(spec: dict[str, Any], folder: Path, policy: str, plants: dict[str, list[dict[str, Any]]]) -> Section:
     """Today by city."""
-    sums = open_run(folder / policy).sql("SELECT city, sum(ordered_m3) o, sum(late_m3) l, sum(refused_m3) r, sum(unserved_m3) u FROM cities GROUP BY city").to_pylist()
+    sums = (
+        open_run(folder / policy)
+        .sql("SELECT city, sum(ordered_m3) o, sum(late_m3) l, sum(refused_m3) r, sum(unserved_m3) u FROM cities GROUP BY city")
+        .to_pylist()
+    )
     found = {row["city"]: row for row in sums}
     body = []
     for name, city in spec["cities"].items():
@@ -148,5 +169,16 @@ def of_plants(rows: Sequence[dict[str, Any]]) -> Section:
     ordered = sorted(rows, key=lambda r: (r["output_m3"] / r["capacity_m3"], r["plant"]))
     body = [[same(r["plant"]), r["city"], r["kind"], r["enterprise"], num(r["stars"]), num(r["output_m3"]), percent(r["output_m3"] / r["capacity_m3"], 1),
              percent(r["late_m3"] / r["output_m3"], 1) if r["output_m3"] else "–", num(r["mean_km"], 1), num(r["price_yuan_m3"], 2)] for r in ordered]  # fmt: skip
-    head_ = heads("Plant|站点", "City|城市", "Kind|类型", "Enterprise|企业", "Stars|星级", "Made, m³|产量 m³", "Used|利用率", "Late|延误", "Haul, km|运距 km", "Price, yuan/m³|价格 元/m³")
+    head_ = heads(
+        "Plant|站点",
+        "City|城市",
+        "Kind|类型",
+        "Enterprise|企业",
+        "Stars|星级",
+        "Made, m³|产量 m³",
+        "Used|利用率",
+        "Late|延误",
+        "Haul, km|运距 km",
+        "Price, yuan/m³|价格 元/m³",
+    )
     return Section("plants", Text("Plants", "站点"), [Table(Text("Plants, the least used first", "站点（利用率由低到高）"), head_, body)])

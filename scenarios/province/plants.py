@@ -12,7 +12,6 @@ import numpy as np
 from scenarios.province.spec import Province, Step
 
 
-
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A plant: `kind` and `city` by name, `x_km` east, `y_km` north."""

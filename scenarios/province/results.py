@@ -53,7 +53,10 @@ def play(p: Province, out: Path, declared: Declared | None = None, tell: Callabl
         shared = share(p, plants, orders)
         _write(p, out / name, name, plants, orders, shared)
         verdict = judge(load_book(BOOK), open_run(out / name), declared)
-        clauses = [{"id": c.id, "result": c.result, "value": c.value, "limit": c.limit, "unit": c.unit, "title": c.title.model_dump()} for c in verdict.clauses]
+        clauses = [
+            {"id": c.id, "result": c.result, "value": c.value, "limit": c.limit, "unit": c.unit, "title": c.title.model_dump()}
+            for c in verdict.clauses
+        ]
         rows.append({"policy": name} | figures(p, plants, orders, shared) | {"clauses": clauses})
     try:
         write_json(out / "province.json", {"version": VERSION, "province": as_info(p), "policies": rows})
@@ -127,7 +130,10 @@ def _write(p: Province, folder: Path, policy: str, plants: list[Placed], orders:
     """A run folder: `plants`, `orders`, `cities` by day."""
     starts = datetime.combine(p.starts, datetime.min.time())
     scenario = {"name": f"{p.name}-{policy}", "title": p.title.model_dump(), "starts": starts.isoformat(), "province": as_info(p)}
-    writer = RunWriter(folder, {"version": VERSION, "scenario": scenario, "seed": p.seed, "fidelity": "days", "lasts_s": p.days * 86400.0, "policy": policy})
+    writer = RunWriter(
+        folder,
+        {"version": VERSION, "scenario": scenario, "seed": p.seed, "fidelity": "days", "lasts_s": p.days * 86400.0, "policy": policy},
+    )
     writer.append("plants", pa.Table.from_pylist(plant_rows(p, plants, orders, shared)))
     names = pa.array([*(q.name for q in plants), "unserved", "refused"])
     where = np.where(shared.plant >= 0, shared.plant, len(plants) - 1 - shared.plant)  # -1 is unserved, -2 refused

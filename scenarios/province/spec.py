@@ -84,7 +84,9 @@ class Province(Part):
     plants: list[Plant] = Field(default_factory=list)
     policies: dict[Key, list[Step]] = Field(default_factory=dict)
     plants_per_enterprise: float = figure(1.6, "-", "mean, of plants placed by the seed; engineering choice", recalled=True, ge=1, le=100)
-    nominal_hours: float = figure(2400.0, "h", "of a year at the rated output make the capacity; 8 h on 300 days, engineering choice", recalled=True, gt=0, le=8760)
+    nominal_hours: float = figure(
+        2400.0, "h", "of a year at the rated output make the capacity; 8 h on 300 days, engineering choice", recalled=True, gt=0, le=8760
+    )
     order_m3: float = figure(60.0, "m3", "mean order; engineering choice", recalled=True, ge=6, le=200)
     site_m3: float = figure(40_000.0, "m3", "a site takes in a year; engineering choice", recalled=True, gt=0, le=1e7)
     season: float = figure(0.2, "-", "swing about the mean, least in mid-January; engineering choice", recalled=True, ge=0, le=0.9)
@@ -92,7 +94,14 @@ class Province(Part):
     scatter: float = figure(0.15, "-", "day to day, log-normal; engineering choice", recalled=True, ge=0, le=1)
     detour: float = figure(1.35, "-", "road over the straight line; engineering choice", recalled=True, ge=1, le=3)
     speed_km_h: float = figure(35.0, "km/h", "of a loaded truck, mean; engineering choice", recalled=True, gt=0, le=120)
-    reach_min: float = figure(45.0, "min", "longest drive: 90 min from water to discharge less loading and pouring; engineering choice", recalled=True, gt=0, le=240)
+    reach_min: float = figure(
+        45.0,
+        "min",
+        "longest drive: 90 min from water to discharge less loading and pouring; engineering choice",
+        recalled=True,
+        gt=0,
+        le=240,
+    )
     haul_yuan_m3_km: float = figure(3.0, "yuan/m3/km", "engineering choice", recalled=True, ge=0, le=100)
     accept: float = figure(0.6, "-", "a plant takes orders until its day is so full; engineering choice", recalled=True, gt=0, le=1)
     patience_days: int = figure(2, "d", "that a refused order is asked for again; engineering choice", recalled=True, ge=0, le=30)

@@ -30,16 +30,17 @@ OPENS_S, CLOSES_S = 5 * 3600.0, 22 * 3600.0  # of the days that are fitted and p
 OPEN_H = (CLOSES_S - OPENS_S) / 3600
 GRADES = {"C15": 0.05, "C20": 0.1, "C25": 0.15, "C30": 0.4, "C35": 0.15, "C40": 0.1, "C50": 0.05}  # as in the packaged year
 SEASONS = tuple(datetime(2026, month, 7) for month in (1, 4, 7, 10))  # rain and heat of a year
-LEVELS = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)  # how full the fitted days are
+LEVELS = (0.2, 0.45, 0.7, 0.95)  # how full the fitted days are
+WARM_D = 2  # days before those that count: tanks, roads and trucks begin clean and full
 NEAR_S, FAR_S = 480.0, 2700.0  # drives at which the line and the fleet are what limits
 SITES, POUR_S = 24, 600.0  # of a day without end to its demand
 SATURATED_H = (2.0, 8.0)  # hours of such a day that count
-SPENT = {  # what a run spends, by SQL
-    "kwh": "SELECT sum(kwh) FROM energy",
-    "water_kg": "SELECT sum(kg) FROM ledger WHERE source = 'mains' AND target <> 'opening'",
-    "discharge_kg": "SELECT sum(kg) FROM ledger WHERE target = 'discharge'",
-    "tip_kg": "SELECT sum(kg) FROM ledger WHERE target = 'tip'",
-    "dust_kg": "SELECT sum(tsp_kg) FROM emissions",
+SPENT = {  # what a run spends, by SQL; `{s}` is when the days that count begin
+    "kwh": "SELECT sum(kwh) FROM energy WHERE time_s > {s}",
+    "water_kg": "SELECT sum(kg) FROM ledger WHERE source = 'mains' AND species = 'water' AND time_s > {s}",
+    "discharge_kg": "SELECT sum(kg) FROM ledger WHERE target = 'discharge' AND time_s > {s}",
+    "tip_kg": "SELECT sum(kg) FROM ledger WHERE target = 'tip' AND time_s > {s}",
+    "dust_kg": "SELECT sum(tsp_kg) FROM emissions WHERE time_s > {s}",
 }
 
 
@@ -141,25 +142,33 @@ def year_of(plan: Design, m3_day: float, days: int, seed: int, drive_s: float | 
 
 
 def played(plan: Design, m3_day: float, days: int, seed: int, starts: datetime, drive_s: float | None = None) -> dict[str, float]:
-    """Days of the twin with so much demand; figures a day, `late` a share of what was poured.
+    """Days of the twin with so much demand, after some that do not count; figures a day, `late` a share of what was poured.
 
     Args:
         drive_s: mean one way; that of `Demand` when None.
     """
-    demand: dict[str, Any] = {"annual_m3": m3_day * 365, "opens": OPENS_S, "closes": CLOSES_S, "grades": GRADES, "season": 0.0, "sunday_share": 1.0, "rain_share": 1.0}
-    scenario = _scenario(plan, days * DAY_S, seed, starts=starts, demand=demand | ({"drive": drive_s} if drive_s else {}))
+    demand: dict[str, Any] = {
+        "annual_m3": m3_day * 365,
+        "opens": OPENS_S,
+        "closes": CLOSES_S,
+        "grades": GRADES,
+        "season": 0.0,
+        "sunday_share": 1.0,
+        "rain_share": 1.0,
+    }
+    scenario = _scenario(plan, (WARM_D + days) * DAY_S, seed, starts=starts, demand=demand | ({"drive": drive_s} if drive_s else {}))
     with tempfile.TemporaryDirectory(prefix="batchtwin-") as folder:
         Simulation(scenario, plan, fidelity="batch", out=Path(folder) / "run").run()
         run = open_run(Path(folder) / "run")
 
         def ask(query: str) -> float:
-            return float(run.sql(f"SELECT coalesce(({query}), 0) AS v").to_pylist()[0]["v"])
+            return float(run.sql(f"SELECT coalesce(({query.format(s=WARM_D * DAY_S)}), 0) AS v").to_pylist()[0]["v"])
 
         out = {name: ask(query) / days for name, query in SPENT.items()}
-        out["m3"] = ask("SELECT sum(volume_m3) FROM deliveries") / days
-        out["poured_kg"] = ask("SELECT sum(loaded_kg) FROM deliveries") / days
-        out["late"] = ask("SELECT sum(volume_m3) FILTER (pour_s > due_s + late_s) / sum(volume_m3) FROM deliveries WHERE pour_s IS NOT NULL")
-        made = carbon.by_batch(run)
+        out["m3"] = ask("SELECT sum(volume_m3) FROM deliveries WHERE left_s > {s}") / days
+        out["poured_kg"] = ask("SELECT sum(loaded_kg) FROM deliveries WHERE left_s > {s}") / days
+        out["late"] = ask("SELECT sum(volume_m3) FILTER (pour_s > due_s + late_s) / sum(volume_m3) FROM deliveries WHERE pour_s > {s}")
+        made = carbon.by_batch(run).query(f"time_s > {WARM_D * DAY_S}")
         out["co2_kg"] = float((made.total_kg - made.a4_kg).sum()) / days
         run.duck.close()
     return out
