@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dashboards.charts import BAD, INK, MID, PALE, layout
+from dashboards.charts import INK, MID, PALE, layout
 from dashboards.pieces import Chart, Figures, Note, Section, Table, Text, flag, heads, num, percent, same, script_json
 from dashboards.verdict import LEVEL, RESULTS
 from scenarios.judging.judge import shown
@@ -131,12 +131,11 @@ def maps(spec: dict[str, Any], plants: dict[str, list[dict[str, Any]]]) -> Secti
                 "marker": {"color": STARS[stars], "opacity": 0.75, "size": [round(4 + 18 * (r["output_m3"] / most) ** 0.5, 1) for r in mine],
                            "symbol": ["diamond" if r["benchmark"] else "circle" if r["output_m3"] else "x" for r in mine], "line": {"color": PALE, "width": 0.5}},
             })  # fmt: skip
-        axes = {
-            "xaxis": {"title": {"text": Text("km east", "向东 km")}},
-            "yaxis": {"title": {"text": Text("km north", "向北 km")}, "scaleanchor": "x"},
-        }
+        east, north = {"title": {"text": Text("km east", "向东 km")}}, {"title": {"text": Text("km north", "向北 km")}, "scaleanchor": "x"}
         what = Text(f"Map of {len(rows)} plants under {policy}", f"{policy} 方案下 {len(rows)} 个站点的地图")
-        charts.append(Chart(f"map-{number}", same(policy), what, {"data": [*traces, towns], "layout": layout(**axes)}, 560))
+        charts.append(
+            Chart(f"map-{number}", same(policy), what, {"data": [*traces, towns], "layout": layout(xaxis=east, yaxis=north)}, 560)
+        )
     note = Note(
         Text("Area by output; a diamond is a benchmark plant, a cross had no order.", "圆面积按产量；菱形为标杆站，叉号为无订单站点。")
     )

@@ -22,7 +22,8 @@ from scenarios.province.surrogate import OPEN_H
 ASKED = 12  # plants that an order asks, at most
 UNSERVED, REFUSED = -1, -2  # in place of a plant: there is none in reach; all in reach were full
 
-Ints, Floats = NDArray[np.int64], NDArray[np.float64]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True)

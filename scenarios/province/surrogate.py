@@ -1,7 +1,7 @@
 """What a plant of a class can do and what it takes, as a few figures fitted to runs of the twin in `batch` fidelity.
 
 A province plays whole days of whole plants with these figures: m³/h by line and by fleet, the share of late loads by how full a day is, and per
-day what is spent whether anything is made or not, and with each m³. Each is held against runs of the twin that the fit has not seen, by a test.
+day what is taken by how much is made. Each is held against runs of the twin that the fit has not seen, by a test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from scenarios import carbon
-from scenarios.orders import Demand
 from scenarios.run import open_run
 from scenarios.schema import Scenario
 from scenarios.simulation import Simulation
@@ -30,9 +29,9 @@ OPENS_S, CLOSES_S = 5 * 3600.0, 22 * 3600.0  # of the days that are fitted and p
 OPEN_H = (CLOSES_S - OPENS_S) / 3600
 GRADES = {"C15": 0.05, "C20": 0.1, "C25": 0.15, "C30": 0.4, "C35": 0.15, "C40": 0.1, "C50": 0.05}  # as in the packaged year
 SEASONS = tuple(datetime(2026, month, 7) for month in (1, 4, 7, 10))  # rain and heat of a year
-LEVELS = (0.2, 0.45, 0.7, 0.95)  # how full the fitted days are
+LEVELS = (0.1, 0.3, 0.5, 0.75)  # how full the fitted days are; nothing is known of fuller ones
 WARM_D = 2  # days before those that count: tanks, roads and trucks begin clean and full
-NEAR_S, FAR_S = 480.0, 2700.0  # drives at which the line and the fleet are what limits
+NEAR_S, MEAN_S, FAR_S = 480.0, 1500.0, 2700.0  # drives: the line is what limits, then the fleet
 SITES, POUR_S = 24, 600.0  # of a day without end to its demand
 SATURATED_H = (2.0, 8.0)  # hours of such a day that count
 SPENT = {  # what a run spends, by SQL; `{s}` is when the days that count begin
@@ -45,14 +44,20 @@ SPENT = {  # what a run spends, by SQL; `{s}` is when the days that count begin
 
 
 class Use(Part):
-    """What a day takes: `fixed` whether anything is made or not, and `per_m3`."""
+    """What days take, by how much is made on them: straight between the fitted days, in proportion beyond the fullest."""
 
-    fixed: float = Field(ge=0)
-    per_m3: float = Field(ge=0)
+    m3: list[float] = Field(min_length=2, description="made on a day, from 0")
+    used: list[float] = Field(min_length=2, description="on such a day")
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if len(self.m3) != len(self.used) or self.m3[0] != 0 or np.any(np.diff(self.m3) <= 0) or min(self.used) < 0:
+            raise ValueError("m3 must grow from 0, and used have as many figures, none below 0")
+        return self
 
     def of(self, m3: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of days with so much made."""
-        return np.asarray(self.fixed + self.per_m3 * m3)
+        return np.interp(m3, self.m3, self.used) + np.maximum(m3 - self.m3[-1], 0.0) * self.used[-1] / self.m3[-1]
 
 
 class Surrogate(Part):
@@ -63,6 +68,7 @@ class Surrogate(Part):
     trucks: int = Field(gt=0)
     truck_m3: float = Field(gt=0)
     turn_s: float = Field(gt=0, description="of a truck's round, all but the driving")
+    traffic: float = Field(gt=0, description="driving over driving on a free road")
     full: list[float] = Field(min_length=2, description="booked share of a day")
     late: list[float] = Field(min_length=2, description="share of m³ poured late on such a day")
     kwh: Use
@@ -85,7 +91,7 @@ class Surrogate(Part):
         Args:
             drive_s: one way, mean, s.
         """
-        return np.minimum(self.line_m3_h, 3600 * self.trucks * self.truck_m3 / (self.turn_s + 2 * drive_s))
+        return np.minimum(self.line_m3_h, 3600 * self.trucks * self.truck_m3 / (self.turn_s + 2 * self.traffic * drive_s))
 
     def late_share(self, full: NDArray[np.float64]) -> NDArray[np.float64]:
         """Share of m³ poured late on a day that is so full, between the fitted ones."""
@@ -107,32 +113,37 @@ def fit(design: str, days: int = 2, seed: int = 1, tell: Callable[[str], None] =
     """
     plan = load_design(design)
     fleet = plan.fleet
-    line = saturated_m3_h(plan, NEAR_S, seed)
-    far = saturated_m3_h(plan, FAR_S, seed)
-    turn_s = max(3600 * fleet.trucks * fleet.capacity_m3 / far - 2 * FAR_S, 60.0)
-    tell(f"{design}: {line:.1f} m³/h near, {far:.1f} m³/h far")
-    drive_s = Demand(annual_m3=1, grades=GRADES).drive
-    able = float(min(line, 3600 * fleet.trucks * fleet.capacity_m3 / (turn_s + 2 * drive_s))) * OPEN_H
+    line, mean, far = (saturated_m3_h(plan, drive_s, seed) for drive_s in (NEAR_S, MEAN_S, FAR_S))
+    turn_s, traffic = rounds(3600 * fleet.trucks * fleet.capacity_m3, mean, far)
+    tell(f"{design}: {line:.1f} m³/h near, {mean:.1f} midway, {far:.1f} far")
+    able = min(line, mean) * OPEN_H
     rows = []
     for level in LEVELS:
         rows.append(year_of(plan, level * able, days, seed))
         tell(f"{design}: {rows[-1]['m3']:.0f} m³/d, {100 * rows[-1]['late']:.1f} % late")
+    rows.sort(key=lambda row: row["m3"])
     m3 = np.array([r["m3"] for r in rows])
-    uses = {name: affine(m3, np.array([r[name] for r in rows])) for name in (*SPENT, "co2_kg")}
-    order = np.argsort(m3)
-    late = np.maximum.accumulate(np.array([r["late"] for r in rows])[order])
-    return Surrogate(design=plan.name, line_m3_h=round(line, 2), trucks=fleet.trucks, truck_m3=fleet.capacity_m3, turn_s=round(turn_s, 1), full=[0.0, *np.round(m3[order] / able, 4).tolist()],
+    uses = {name: through(m3, np.array([r[name] for r in rows])) for name in (*SPENT, "co2_kg")}
+    late = np.maximum.accumulate([r["late"] for r in rows])
+    return Surrogate(design=plan.name, line_m3_h=round(line, 2), trucks=fleet.trucks, truck_m3=fleet.capacity_m3, turn_s=round(turn_s, 1), traffic=round(traffic, 4), full=[0.0, *np.round(m3 / able, 4).tolist()],
                      late=[0.0, *np.round(late, 4).tolist()], concrete_kg_m3=round(sum(r["poured_kg"] for r in rows) / m3.sum(), 1), **uses)  # fmt: skip
 
 
-def affine(m3: NDArray[np.float64], used: NDArray[np.float64]) -> Use:
-    """Least squares of `fixed + per_m3 · m3`, neither below 0."""
-    per_m3, fixed = np.polyfit(m3, used, 1)
-    if fixed < 0:
-        fixed, per_m3 = 0.0, float((m3 * used).sum() / (m3 * m3).sum())
-    elif per_m3 < 0:
-        fixed, per_m3 = float(used.mean()), 0.0
-    return Use(fixed=float(f"{fixed:.5g}"), per_m3=float(f"{per_m3:.5g}"))
+def rounds(held: float, mean_m3_h: float, far_m3_h: float) -> tuple[float, float]:
+    """`turn_s` and `traffic` of a fleet from what it delivers at two drives.
+
+    Args:
+        held: m³ of all trucks, times 3600.
+    """
+    slope = (held / far_m3_h - held / mean_m3_h) / (FAR_S - MEAN_S)
+    turn_s = held / mean_m3_h - slope * MEAN_S
+    return max(turn_s, 60.0), max(slope / 2, 0.1)
+
+
+def through(m3: NDArray[np.float64], used: NDArray[np.float64]) -> Use:
+    """The fitted days; a day without work takes what the line through the two emptiest says, not less than nothing and not more than the emptiest."""
+    idle = used[0] - (used[1] - used[0]) / (m3[1] - m3[0]) * m3[0]
+    return Use(m3=[0.0, *np.round(m3, 1).tolist()], used=[float(f"{v:.5g}") for v in (min(max(idle, 0.0), used[0]), *used)])
 
 
 def year_of(plan: Design, m3_day: float, days: int, seed: int, drive_s: float | None = None) -> dict[str, float]:

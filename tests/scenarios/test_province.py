@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.province.plants import after, placed
-from scenarios.province.results import figures, play, plant_rows, read
+from scenarios.province.results import figures, plant_rows, play, read
 from scenarios.province.sharing import REFUSED, UNSERVED, Orders, day_m3, drawn, share
 from scenarios.province.spec import Province, Step, classes, load_province, mistakes
 from scenarios.province.surrogate import GRADES, errors, year_of
@@ -44,7 +44,7 @@ def make(**more: Any) -> Province:
 
 
 @given(
-    demand=st.floats(0, 4e6), other=st.floats(1e4, 2e6), small=st.integers(0, 5), fine=st.integers(1, 3), reach=st.floats(5, 90), accept=st.floats(0.1, 1),
+    demand=st.floats(0, 4e6), other=st.floats(1e4, 2e6), small=st.integers(0, 5), fine=st.integers(1, 3), reach=st.floats(5, 90), accept=st.floats(0.1, 0.75),
     patience=st.integers(0, 3), seed=st.integers(0, 99), days=st.integers(1, 15),
 )  # fmt: skip
 @settings(max_examples=60)
