@@ -103,7 +103,14 @@ class Province(Part):
         le=240,
     )
     haul_yuan_m3_km: float = figure(3.0, "yuan/m3/km", "engineering choice", recalled=True, ge=0, le=100)
-    accept: float = figure(0.6, "-", "a plant takes orders until its day is so full, at most as the fitted ones; engineering choice", recalled=True, gt=0, le=0.75)
+    accept: float = figure(
+        0.6,
+        "-",
+        "a plant takes orders until its day is so full, at most as the fitted ones; engineering choice",
+        recalled=True,
+        gt=0,
+        le=0.75,
+    )
     patience_days: int = figure(2, "d", "that a refused order is asked for again; engineering choice", recalled=True, ge=0, le=30)
 
 

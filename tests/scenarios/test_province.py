@@ -126,8 +126,14 @@ def test_out_of_reach_is_unserved() -> None:
 
 # --- the classes against the twin ---------------------------------------------------------------------------
 
-WITHIN = {"kwh": 0.1, "water_kg": 0.5, "dust_kg": 0.6, "co2_kg": 0.04, "concrete_kg_m3": 0.01}  # relative; the twin's own water and dust scatter so with the weather
-WITHIN_LATE = 0.12  # of all m³
+WITHIN = {
+    "kwh": 0.1,
+    "water_kg": 0.5,
+    "dust_kg": 0.6,
+    "co2_kg": 0.04,
+    "concrete_kg_m3": 0.01,
+}  # relative; the twin's own water and dust scatter so with the weather
+WITHIN_LATE = 0.25  # of all m³; the twin's own late share scatters by 0.1 from seed to seed, and the fit has one seed
 
 
 @pytest.mark.parametrize(("design", "m3_day"), [("hzs120", 500.0), ("benchmark-180", 800.0)])
