@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SCENARIOS = "scenarios.packaged"
 BOOKS = "scenarios.criteria"
+PROVINCES = "scenarios.province.packaged"
 
 
 def _documents(package: str, with_base: bool = False) -> list[Row]:
@@ -93,13 +94,13 @@ def as_csv(rows: list[Row]) -> str:
 
 
 def locate(name: str) -> tuple[str, Path]:
-    """Whether a packaged name or a file is a `design`, a `scenario`, a `rule book`, a `sweep` or a `search`, and where it lies.
+    """Whether a packaged name or a file is a `design`, a `scenario`, a `rule book`, a `sweep`, a `search` or a `province`, and where it lies.
 
     Raises:
         BatchtwinError: unknown name, unreadable file, or a file that is neither.
     """
     known = {n: ("design", p) for n, p in packaged(CATALOGUE).items()} | {n: ("scenario", p) for n, p in packaged(SCENARIOS).items()}
-    known |= {n: ("rule book", p) for n, p in packaged(BOOKS).items()}
+    known |= {n: ("rule book", p) for n, p in packaged(BOOKS).items()} | {n: ("province", p) for n, p in packaged(PROVINCES).items()}
     if name in known:
         return known[name]
     try:
@@ -111,6 +112,8 @@ def locate(name: str) -> tuple[str, Path]:
         return "design", path
     if data.keys() & {"orders", "demand", "starts"}:
         return "scenario", path
+    if data.keys() & {"kinds", "cities"}:
+        return "province", path
     if "clauses" in data:
         return "rule book", path
     if "search" in data:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin import __version__, exporting, forking, judging, tracing, whatif
+from batchtwin import __version__, exporting, forking, judging, province, tracing, whatif
 from batchtwin.access import app as access
 from twin.errors import BadInput, BatchtwinError, nearest, unknown
 
@@ -197,11 +197,13 @@ def show_(
 
 @app.command(epilog=EXIT_CODES)
 def check(
-    file: Annotated[str, typer.Argument(help="A design, a scenario, a rule book, a sweep or a search: a YAML file or a packaged name.")],
+    file: Annotated[
+        str, typer.Argument(help="A design, a scenario, a rule book, a sweep, a search or a province: a YAML file or a packaged name.")
+    ],
     design: Design = None,
     lang: Lang = None,
 ) -> None:
-    """Check a design, a scenario, a rule book, a sweep or a search; every mistake is told with its file, line and field."""
+    """Check a design, a scenario, a rule book, a sweep, a search or a province; every mistake is told with its file, line and field."""
     from batchtwin.catalogue import locate
 
     kind, path = locate(file)
@@ -215,6 +217,14 @@ def check(
         plant = load_design(path)
         print(
             f"OK: {file}: design {plant.name}, {len(plant.lines)} line(s), {len(plant.materials)} materials, {len(plant.recipes)} recipes"
+        )
+    elif kind == "province":
+        from scenarios.province.plants import placed
+        from scenarios.province.spec import load_province
+
+        region = load_province(path)
+        print(
+            f"OK: {file}: province {region.name}, {len(placed(region))} plants in {len(region.cities)} cities, {len(region.policies)} policies"
         )
     elif kind == "rule book":
         from scenarios.judging.book import load_book
@@ -533,6 +543,7 @@ app.command(epilog=EXIT_CODES)(whatif.sweep)
 app.command("what-if", epilog=EXIT_CODES)(whatif.what_if)
 app.command(epilog=EXIT_CODES)(whatif.compare)
 app.command(epilog=EXIT_CODES)(whatif.optimise)
+app.command(epilog=EXIT_CODES)(province.province)
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from batchtwin.bench import air, kernels, pages, processes, runs, sweeps, wire
+from batchtwin.bench import air, futures, kernels, pages, processes, runs, sweeps, wire
 from batchtwin.bench.runs import Result
 from twin.errors import unknown
 
@@ -37,7 +37,8 @@ BENCHMARKS: dict[str, tuple[str, float | None, Callable[[], Result]]] = {
     "opcua-read": ("values/s", 200_000, wire.batched_read),
     "opcua-jitter": ("ms late, p99", wire.JITTER_MS, wire.jitter),
     "opcua-lockstep": ("× real time", 20, wire.lockstep),
-    "fork": ("s", 1.0, runs.fork),
+    "fork": ("s", 1.0, futures.first_step),
+    "province": ("s", 600, futures.province),
     "pages-open": ("s", 1.5, pages.opening),
     "pages-viewers": ("% of a core", 50, pages.viewers),
     "pages-trend": ("s", 1.0, pages.trend),
@@ -57,6 +58,7 @@ AT_MOST = (
     "pages-trend",
     "sweep-overhead",
     "sweep-page",
+    "province",
 )  # here the bar is a ceiling
 
 

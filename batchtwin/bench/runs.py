@@ -98,17 +98,3 @@ def physics() -> Result:
             walls.append(statistics.median(tries))
     told = f"real time: {MOMENTS} stretches of {STRETCH_S} s over the batch cycle in 10 ms steps, a feeder open in {dosing}; median of {REPEATS} each"
     return MOMENTS * STRETCH_S / sum(walls), told, None
-
-
-def fork() -> Result:
-    """From a live run, recorded for an hour, to the first scan of the first of two branches, s."""
-    with tempfile.TemporaryDirectory(prefix="batchtwin-bench-") as folder, Simulation("working-day", out=Path(folder) / "run") as sim:
-        sim.advance(3600)
-        took = []
-        for k in range(5):
-            sim.advance(60)
-            began = time.monotonic()
-            futures = sim.fork({"a": lambda _: None, "b": lambda _: None}, sim.tick / TICKS_PER_S + 1, Path(folder) / f"futures{k}")
-            futures.wait()
-            took.append(min(futures.first_steps) - began)
-    return statistics.median(took), f"five forks of a run of an hour, {min(took):.2f}–{max(took):.2f} s; nothing flushed beforehand", None

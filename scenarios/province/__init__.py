@@ -1,0 +1,1 @@
+"""Many plants at once: orders shared between them, and policies."""
