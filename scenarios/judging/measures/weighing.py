@@ -85,7 +85,8 @@ def recipe_departures(s: Subject, gap: float = 0.01) -> Reading:
         raise Missing("the design has no recipes", "设计中没有配合比")
     off = f"""WITH {LOAD_BATCHES}, recipes(grade, material, kg_m3) AS (VALUES {values(wanted)}), sums AS (
         SELECT ticket, grade, material, any_value(volume_m3) AS volume_m3, sum(target_kg) AS target_kg
-        FROM load_batches JOIN weighings USING (line, batch) WHERE target_kg > 0 GROUP BY ticket, grade, material),
+        FROM load_batches JOIN (SELECT line, batch, material, target_kg FROM weighings WHERE target_kg > 0 AND {_among(s, list(DRY))}) USING (line, batch)
+        GROUP BY ticket, grade, material),
         off AS (SELECT *, volume_m3 * kg_m3 AS recipe_kg, target_kg / (volume_m3 * kg_m3) - 1 AS gap FROM sums JOIN recipes USING (grade, material))"""
     return s.of_run(
         f"{off} SELECT count(DISTINCT ticket) FILTER (abs(gap) > {gap}) AS value, count(DISTINCT ticket) AS n FROM off",
