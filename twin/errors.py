@@ -35,7 +35,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "E507": ("{path} belongs to another sweep (its {what} differs); choose another --out or remove it", "{path} 属于另一个扫描（{what} 不同）；请另选 --out 或先删除"),
 }  # fmt: skip
 
-KINDS_ZH = {"design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "place": "地点", "machine": "设备", "table": "数据表", "list": "清单", "benchmark": "基准测试",
+KINDS_ZH = {"province": "省份规格", "policy": "政策", "change": "改动", "design": "设计", "scenario": "场景", "design or scenario": "设计或场景", "fault": "故障", "place": "地点", "machine": "设备", "table": "数据表", "list": "清单", "benchmark": "基准测试",
             "recipe book": "配合比文件", "recipe": "配合比", "case": "验收用例", "measure": "指标", "factor": "因素", "sweep": "扫描", "rule book": "条款手册", "declared facts": "声明事实", "file of declared facts": "声明事实文件", "line": "生产线", "role": "角色", "user": "用户", "material": "物料", "design, scenario, fault, tag or machine": "设计、场景、故障、标签或设备"}  # fmt: skip
 NEAR = re.compile(r"; did you mean '(.*)'\?")
 
