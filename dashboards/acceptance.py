@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from dashboards.pages import rendered, written
 from dashboards.pieces import Figures, Table, Text, flag, heads, num, same
 from scenarios.acceptance.results import CaseResult, CheckResult
 
@@ -26,21 +26,14 @@ def write_page(results: Sequence[CaseResult], path: str | Path, program: str = "
     Returns:
         The file.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    html = environment.get_template("acceptance.html").render(
+    html = rendered(
+        "acceptance.html",
         program=program, key=key_figures(results), overview=overview(results), cases=[(r, state(r)) for r in results], title_of=title_of,
         answer_of=lambda r: Text(r.answer_en, r.answer_zh), line_of=lambda r: Text(r.en, r.zh), rows_of=rows_of, sketch=sketch,
         figures_of=figures_of,
     )  # fmt: skip
-    target = Path(path)
-    part = target.with_name(f"{target.name}.tmp")
-    part.write_text(html, encoding="utf-8")
-    os.replace(part, target)
-    return target
+    return written(path, html)
 
 
 def title_of(result: CaseResult) -> Text:

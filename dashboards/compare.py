@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from dashboards.charts import BAD, INK, MID, PALE, SERIES, SYMBOLS, layout
+from dashboards.pages import rendered, written
 from dashboards.pieces import Figures, Section, Table, Text, flag, num, same, script_json
 from scenarios.whatif.compare import Compared, clause_results, compared, variants
 from scenarios.whatif.effects import effects, pareto, rank_correlations, sobol
@@ -30,11 +30,7 @@ def write_page(sweep: Sweep, path: str | Path) -> Path:
     Returns:
         The file.
     """
-    target = Path(path)
-    part = target.with_name(f"{target.name}.tmp")
-    part.write_text(page(sweep), encoding="utf-8")
-    os.replace(part, target)
-    return target
+    return written(path, page(sweep))
 
 
 def page(sweep: Sweep, plotly: str = "", nonce: str = "") -> str:
@@ -44,15 +40,12 @@ def page(sweep: Sweep, plotly: str = "", nonce: str = "") -> str:
         plotly: where Plotly is served; it stands in the page itself when left out.
         nonce: of the page's own script, on a server that lets no other run.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    environment = Environment(
-        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     found = compared(sweep)
     title = Text("{n}: comparison", "{n}：对比").put(n=sweep.spec.name)
-    return environment.get_template("compare.html").render(
+    return rendered(
+        "compare.html",
         title=title, page_title=script_json(title), key=key_figures(sweep), about=about(sweep), tables=tables(sweep, found),
         measures=[(m, label(m)) for m in sweep.measures], pairs=[(f"{x}|{y}", Text("{a} · {b}", "{a} · {b}").put(a=label(x), b=label(y))) for x, y in pairs(sweep)],
         groups=[("", Text("variant or point", "方案或样点")), *((f, same(f)) for f in sweep.spec.factors if _few(sweep, f))],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dashboards.charts import INK, MID, PALE, layout
+from dashboards.pages import rendered, written
 from dashboards.pieces import Chart, Figures, Note, Section, Table, Text, flag, heads, num, percent, same, script_json
 from dashboards.verdict import LEVEL, RESULTS
 from scenarios.judging.judge import shown
@@ -39,7 +39,6 @@ def write_page(folder: Path, path: Path | None = None) -> Path:
     Raises:
         BatchtwinError: E201 when the folder holds no province.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
     data = read(folder)
@@ -53,18 +52,12 @@ def write_page(folder: Path, path: Path | None = None) -> Path:
         cities(spec, folder, rows[0]["policy"], plants),
         of_plants(plants[rows[0]["policy"]]),
     ]
-    environment = Environment(
-        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    html = environment.get_template("report.html").render(
+    html = rendered(
+        "report.html",
         head=head(spec), banner=None, state="complete", key=key_figures(rows[0]), sections=sections, title=title, page_title=script_json(title),
         figures=script_json({c.name: c.figure | {"what": c.what} for s in sections for c in s.charts()}), plotlyjs=get_plotlyjs(),
     )  # fmt: skip
-    target = path or folder / "province.html"
-    part = target.with_name(f"{target.name}.tmp")
-    part.write_text(html, encoding="utf-8")
-    os.replace(part, target)
-    return target
+    return written(path or folder / "province.html", html)
 
 
 def head(spec: dict[str, Any]) -> list[tuple[Text, Any]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from dashboards.facts import Facts
+from dashboards.pages import rendered, written
 from dashboards.pieces import Figures, Note, Section, Text, flag, num, percent, same, script_json
 from dashboards.sections import air, alarms, concrete, deliveries, energy, materials, production, quality, site, water, weighing
 from dashboards.texts import word
@@ -35,7 +35,6 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     Returns:
         The file.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
     facts = Facts(run)
@@ -44,10 +43,8 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     ] + [unverified()]
     charts = [c for s in sections for c in s.charts()]
     figures = {c.name: c.figure | {"what": c.what} for c in charts}
-    environment = Environment(
-        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    html = environment.get_template("report.html").render(
+    html = rendered(
+        "report.html",
         head=head(facts),
         banner=BANNERS.get(run.state),
         state=run.state,
@@ -58,11 +55,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
         figures=script_json(figures),
         plotlyjs=get_plotlyjs() if charts else "",
     )
-    target = Path(path) if path else run.path / "report.html"
-    part = target.with_name(f"{target.name}.tmp")
-    part.write_text(html, encoding="utf-8")
-    os.replace(part, target)
-    return target
+    return written(Path(path) if path else run.path / "report.html", html)
 
 
 def title_of(facts: Facts, what: str) -> Text:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
+from dashboards.pages import rendered, written
 from dashboards.pieces import Figures, Table, Text, flag, num, same
 from scenarios.judging.judge import SENSE, shown
 from scenarios.judging.verdict import Answer, ClauseResult, Verdict
@@ -42,21 +42,14 @@ def write_page(verdict: Verdict, path: str | Path, site: dict[str, str] | None =
     Returns:
         The file.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    html = environment.get_template("verdict.html").render(
+    html = rendered(
+        "verdict.html",
         verdict=verdict, text=text, title=text(verdict.title), key=key_figures(verdict), about=about(verdict), first=first(verdict), result_of=result_of, value_of=value_of,
         site=site, kinds=KINDS, follow=FOLLOW, results=RESULTS, levels=LEVEL, rows_of=rows_of,
         sections=[(key, text(title), [c for c in verdict.clauses if c.section == key]) for key, title in verdict.sections.items()],
     )  # fmt: skip
-    target = Path(path)
-    part = target.with_name(f"{target.name}.tmp")
-    part.write_text(html, encoding="utf-8")
-    os.replace(part, target)
-    return target
+    return written(path, html)
 
 
 def text(title: Title) -> Text:

@@ -1,0 +1,30 @@
+"""Pages as files: a template filled in, and written in one stroke."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A template of `dashboards/templates` with its values; what is not marked safe is escaped, and a value that is missing is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template(template).render(**values)
+
+
+def written(path: str | Path, html: str) -> Path:
+    """Write a page in one stroke; returns the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    target = Path(path)
+    part = target.with_name(f"{target.name}.tmp")
+    part.write_text(html, encoding="utf-8")
+    os.replace(part, target)
+    return target
