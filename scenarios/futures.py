@@ -29,7 +29,7 @@ from scenarios.outside import Outside
 from scenarios.replay import Command, begun, go_on
 from scenarios.run import Run, open_run
 from scenarios.simulation import Simulation
-from scenarios.store import write_json
+from scenarios.store import must_be_free, write_json
 from twin.clock import SCAN_TICKS, TICKS_PER_S
 from twin.errors import BatchtwinError
 
@@ -141,8 +141,7 @@ def fork_recorded(
     if run.state == "running":
         raise BatchtwinError("E201", path=folder, problem="it is still going on; branch it on its page, or let it end")
     load_book(criteria)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BatchtwinError("E202", path=out)
+    must_be_free(out)
     trial, _, _ = begun(run)
     with trial:
         lasts_s = trial.end_tick / TICKS_PER_S
@@ -226,8 +225,7 @@ def _check(sim: Simulation, branches: Mapping[str, Act], until_s: float, at_s: f
         raise wrong(
             "until", f"{until_s:g} s", f"the run is at {at_s:g} s and ends at {sim.end_tick / TICKS_PER_S:g} s; give a time between"
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BatchtwinError("E202", path=out)
+    must_be_free(out)
     if sim.writer is not None and sim.writer.path.resolve() == out.resolve():
         raise BatchtwinError("E202", path=out)
 

@@ -37,6 +37,12 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     os.replace(part, path)
 
 
+def must_be_free(folder: Path) -> None:
+    """Raise E202 for a folder that is there and not empty, or for a file in its place."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BatchtwinError("E202", path=folder)
+
+
 def packing(schema: pa.Schema) -> dict[str, Any]:
     """How the columns of a table are packed. Scaled integers change little from row to row: deltas pack them tightly."""
     return {
@@ -61,8 +67,7 @@ class RunWriter:
     """
 
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise BatchtwinError("E202", path=path)
+        must_be_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = open(path / "run.lock", "w")  # noqa: SIM115 - held for the life of the run

@@ -19,7 +19,7 @@ from scenarios.province.plants import Placed, after, placed
 from scenarios.province.sharing import REFUSED, UNSERVED, Orders, Shared, columns_of, drawn, share
 from scenarios.province.spec import Province, as_info, classes
 from scenarios.run import open_run
-from scenarios.store import RunWriter, write_json
+from scenarios.store import RunWriter, must_be_free, write_json
 from twin.errors import BatchtwinError
 from twin.version import VERSION
 
@@ -43,21 +43,21 @@ def play(p: Province, out: Path, declared: Declared | None = None, tell: Callabl
     Raises:
         BatchtwinError: E202 when the folder is in use, E203 when it cannot be written.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise BatchtwinError("E202", path=out)
-    orders, today = drawn(p), placed(p)
+    must_be_free(out)
+    orders, today, book = drawn(p), placed(p), load_book(BOOK)
     rows = []
     for name, steps in {TODAY: [], **p.policies}.items():
         tell(name)
         plants = after(p, today, steps)
         shared = share(p, plants, orders)
-        _write(p, out / name, name, plants, orders, shared)
-        verdict = judge(load_book(BOOK), open_run(out / name), declared)
+        made = plant_rows(p, plants, orders, shared)
+        _write(p, out / name, name, plants, made, orders, shared)
+        verdict = judge(book, open_run(out / name), declared)
         clauses = [
             {"id": c.id, "result": c.result, "value": c.value, "limit": c.limit, "unit": c.unit, "title": c.title.model_dump()}
             for c in verdict.clauses
         ]
-        rows.append({"policy": name} | figures(p, plants, orders, shared) | {"clauses": clauses})
+        rows.append({"policy": name} | figures(p, made, orders, shared) | {"clauses": clauses})
     try:
         write_json(out / "province.json", {"version": VERSION, "province": as_info(p), "policies": rows})
     except OSError as error:
@@ -78,10 +78,9 @@ def read(folder: Path) -> dict[str, Any]:
     return found
 
 
-def figures(p: Province, plants: list[Placed], orders: Orders, shared: Shared) -> dict[str, Any]:
-    """Sums of a year. Each m³ that is ordered is poured in time, poured late, refused or unserved."""
+def figures(p: Province, rows: list[dict[str, Any]], orders: Orders, shared: Shared) -> dict[str, Any]:
+    """Sums of a year, of the rows of `plant_rows`. Each m³ that is ordered is poured in time, poured late, refused or unserved."""
     done, m3 = shared.served >= 0, orders.m3
-    rows = plant_rows(p, plants, orders, shared)
     output = np.array([row["output_m3"] for row in rows])
     owners: dict[str, float] = {}
     for row in rows:
@@ -89,7 +88,7 @@ def figures(p: Province, plants: list[Placed], orders: Orders, shared: Shared) -
     made = float(m3[done].sum())
     sums = {name: sum(row[name] for row in rows) for name in (*USED, "a4_kg", "capacity_m3", "price_yuan", "haul_yuan")}
     return {
-        "plants": len(plants), "enterprises": len(owners), "large_enterprises": sum(v * 365 / p.days >= GROUP_M3 for v in owners.values()),
+        "plants": len(rows), "enterprises": len(owners), "large_enterprises": sum(v * 365 / p.days >= GROUP_M3 for v in owners.values()),
         "ordered_m3": float(m3.sum()), "in_time_m3": made - float(shared.late_m3.sum()), "late_m3": float(shared.late_m3.sum()),
         "refused_m3": float(m3[shared.plant == REFUSED].sum()), "unserved_m3": float(m3[shared.plant == UNSERVED].sum()), "made_m3": made,
         "mean_km": float((m3 * shared.km)[done].sum()) / max(made, 1e-9), "idle_plants": int((output == 0).sum()),
@@ -126,7 +125,9 @@ def plant_rows(p: Province, plants: list[Placed], orders: Orders, shared: Shared
     return rows
 
 
-def _write(p: Province, folder: Path, policy: str, plants: list[Placed], orders: Orders, shared: Shared) -> None:
+def _write(
+    p: Province, folder: Path, policy: str, plants: list[Placed], made: list[dict[str, Any]], orders: Orders, shared: Shared
+) -> None:
     """A run folder: `plants`, `orders`, `cities` by day."""
     starts = datetime.combine(p.starts, datetime.min.time())
     scenario = {"name": f"{p.name}-{policy}", "title": p.title.model_dump(), "starts": starts.isoformat(), "province": as_info(p)}
@@ -134,7 +135,7 @@ def _write(p: Province, folder: Path, policy: str, plants: list[Placed], orders:
         folder,
         {"version": VERSION, "scenario": scenario, "seed": p.seed, "fidelity": "days", "lasts_s": p.days * 86400.0, "policy": policy},
     )
-    writer.append("plants", pa.Table.from_pylist(plant_rows(p, plants, orders, shared)))
+    writer.append("plants", pa.Table.from_pylist(made))
     names = pa.array([*(q.name for q in plants), "unserved", "refused"])
     where = np.where(shared.plant >= 0, shared.plant, len(plants) - 1 - shared.plant)  # -1 is unserved, -2 refused
     city = np.array(list(p.cities))[orders.city[orders.site]]

@@ -55,7 +55,8 @@ def test_every_cubic_metre_is_in_time_late_refused_or_unserved(
     p = make(cities=cities, reach_min=reach, accept=accept, patience_days=patience, seed=seed, days=days)
     plants, orders = placed(p), drawn(p)
     shared = share(p, plants, orders)
-    f, rows = figures(p, plants, orders, shared), plant_rows(p, plants, orders, shared)
+    rows = plant_rows(p, plants, orders, shared)
+    f = figures(p, rows, orders, shared)
     total = f["in_time_m3"] + f["late_m3"] + f["refused_m3"] + f["unserved_m3"]
     assert (
         total == pytest.approx(f["ordered_m3"], rel=1e-12, abs=1e-6)
