@@ -19,7 +19,20 @@ from scenarios.schema import load_scenario
 from scenarios.simulation import Simulation
 from twin.ledger import SPECIES
 
-CHAPTERS = ("production", "weighing", "concrete", "quality", "materials", "water", "air", "site", "energy", "deliveries", "alarms", "unverified")
+CHAPTERS = (
+    "production",
+    "weighing",
+    "concrete",
+    "quality",
+    "materials",
+    "water",
+    "air",
+    "site",
+    "energy",
+    "deliveries",
+    "alarms",
+    "unverified",
+)
 
 
 class Page(HTMLParser):
