@@ -19,7 +19,7 @@ from opcua_server.protocol.decoding import Bytes
 from opcua_server.protocol.wire import NO_LIST
 
 PLANS = 128  # kept at most
-LONGEST = 65_536  # bytes of a request that is worth a plan
+LONGEST = 262_144  # bytes of a request that is worth a plan: some 6,000 tags by their names
 SIZE = {BOOLEAN: 1, DOUBLE: 8}  # bytes of a value; 4 for the whole numbers
 MASK = {0: 0x07, 1: 0x0B, 2: 0x0F, 3: 0x03}  # TimestampsToReturn: value, status, source time 4, server time 8
 
@@ -33,9 +33,14 @@ class Plan:
     """
 
     def __init__(self, board: Board, index: NDArray[np.int64], timestamps: int) -> None:
-        self.index = index
-        types = board.types[index]
-        size = np.array([SIZE.get(int(t), 4) for t in types], np.int64)
+        self.index, self.timestamps = index, timestamps
+        self._lay_out(board, np.zeros(len(index), bool))
+
+    def _lay_out(self, board: Board, bad: NDArray[np.bool_]) -> None:
+        """Find the place of everything when these items are Bad: their value is null, a type of 0 and nothing more."""
+        self.bad, index, timestamps = bad, self.index, self.timestamps
+        types = np.where(bad, 0, board.types[index])
+        size = np.where(bad, 0, np.array([SIZE.get(int(t), 4) for t in types], np.int64))
         times = 8 * ((MASK[timestamps] & 4 > 0) + (MASK[timestamps] & 8 > 0))
         length = 2 + size + 4 + times
         start = np.concatenate([[0], np.cumsum(length)])
@@ -43,11 +48,7 @@ class Plan:
         self.out = np.zeros(start[-1], np.uint8)
         self.out[at], self.out[at + 1] = MASK[timestamps], types
         self.count = struct.pack("<i", len(index))
-        self.values = [
-            (board.types[index] == t, dtype)
-            for t, dtype in ((BOOLEAN, "u1"), (6, "<i4"), (7, "<u4"), (DOUBLE, "<f8"))
-            if (types == t).any()
-        ]
+        self.values = [(types == t, dtype) for t, dtype in ((BOOLEAN, "u1"), (6, "<i4"), (7, "<u4"), (DOUBLE, "<f8")) if (types == t).any()]
         self.places = [places(at[which] + 2, np.dtype(dtype).itemsize) for which, dtype in self.values]
         self.picks = [index[which] for which, _ in self.values]
         self.status = places(at + 2 + size, 4)
@@ -58,11 +59,12 @@ class Plan:
                 self.times.append((places(time_at, 8), name))
                 time_at = time_at + 8
 
-    def answer(self, board: Board) -> bytes | None:
-        """The body of the response after its header; None when a status is Bad, whose value must be left out."""
+    def answer(self, board: Board) -> bytes:
+        """The body of the response after its header."""
         status = board.status[self.index]
-        if status.size and status.max() >= 0x8000_0000:
-            return None
+        bad = status >= 0x8000_0000
+        if (bad != self.bad).any():  # hardly ever: a sensor has failed, or has been mended
+            self._lay_out(board, bad)
         out = self.out
         for (_, dtype), place, pick in zip(self.values, self.places, self.picks, strict=True):
             out[place] = board.values[pick].astype(dtype).view(np.uint8).reshape(place.shape)
