@@ -66,7 +66,9 @@ class Fleet:
         self.driver = Driver(engine, starts_s, weekday, self._violation)
         self.book = OrderBook(engine, plant.map, starts_s, self.changed)
         self.bays = [Bay(engine, line, self._under, self._leave) for line in plant.design.lines]
-        self.gate, self.washout = gate, Washout(engine)
+        self._homes = [plant.map.plant(line) for line in plant.design.lines]
+        self._yards = list(dict.fromkeys(self._homes))
+        self.gate, self.washout = gate, Washout(engine, self.fleet.washout_places * len(self._yards))
         self.returns = Returns(engine, self.book, self.washout, self.rows["returned"])
         self.grades = {r.grade for r in plant.design.recipes}
         self.strength = {r.grade: r.strength_mpa for r in plant.design.recipes}
@@ -83,8 +85,6 @@ class Fleet:
         self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
         self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
         self._desk = plant.table.index(f"{desk.NAME}.Order")
-        self._homes = [plant.map.plant(line) for line in plant.design.lines]
-        self._yards = list(dict.fromkeys(self._homes))
         for k, truck in enumerate(self.trucks):
             truck["state"] = t.PARKED
             self.driver.stand(k, self._homes[k % len(self._homes)])

@@ -110,3 +110,16 @@ def test_an_empty_basin_leaves_washing_to_the_mains(rig):
     sim.env.run(until=100 * 60)
     assert moved(rig, "Water.Basin.Clear", "Truck1")[WATER] == pytest.approx(200)
     assert moved(rig, "mains", "Truck1")[WATER] == pytest.approx(200)
+
+
+def test_a_whole_load_that_comes_back_does_not_run_over_the_separator(rig):
+    sim = engine(rig)
+    rig["Water.Separator.Run"] = 1
+    rig.put("Truck1", cement=1800, fly_ash=300, sand=4700, stone=6300, water=1050)
+    sim.env.process(Washout(sim).use(1, rig.holder("Truck1"), 400.0))
+    for minute in range(1, 241):
+        sim.env.run(until=minute * 6000)
+        play(rig, 60, 60.0)
+    assert rig.kg("Truck1") == pytest.approx(0, abs=1e-6)
+    assert moved(rig, "Water.Separator", "discharge").sum() == 0
+    assert moved(rig, "Truck1", "Water.Separator").sum() == pytest.approx(14150 + 14.15 * 400)

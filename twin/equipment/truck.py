@@ -44,6 +44,7 @@ class Fleet(Part):
     positioning_s: float = figure(35.0, "s", "drive in and stop under the hopper; engineering choice", recalled=True, ge=0, le=600)
     residue_kg: float = figure(25.0, "kg", "concrete left in a drum; engineering choice", recalled=True, ge=0, le=1000)
     washout_kg: float = figure(400.0, "kg", "852 L a truck and day, cart-away.com washout survey, two washes", ge=0, le=5000)
+    washout_places: int = figure(1, "count", "drums washed out at a time at each plant; engineering choice", recalled=True, ge=1, le=20)
     returned_share: float = figure(
         0.02, "of loads", "loads of which some comes back; 1–3 % of concrete is usual", recalled=True, ge=0, le=1
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ from twin.placing import basin_name, surface_name, washout
 if TYPE_CHECKING:
     from twin.engine import Engine
 
-WASH_S = 300.0  # a drum (engineering choice)
+WASH_S = 300.0  # a drum, or a portion of what is in it (engineering choice)
+PORTION_KG = 1000.0  # that the separator's hopper is given at a time: a whole load at once would run over it (engineering choice)
 PATIENCE_S = 1800.0  # that a truck waits for room in the separator's hopper (engineering choice)
 FULL = 85.0  # % of the separator's hopper above which trucks wait
 SWEPT = 0.5  # of the silt, by a wet sweeper (engineering choice)
@@ -22,9 +24,13 @@ DAY_S = 86400.0
 
 
 class Washout:
-    """The place where drums are washed out, one truck after the other."""
+    """Where drums are washed out, in order of coming.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        places: drums at a time.
+    """
+
+    def __init__(self, engine: Engine, places: int = 1) -> None:
         self.engine = engine
         plant = engine.plant
         self.loop = plant.design.water
@@ -32,21 +38,23 @@ class Washout:
         self._source = basin_name(self.loop.wash_water) if self.loop.wash_water else ""
         self._basin = plant.holder(self._source) if self._source else -1
         self._level = plant.table.index(f"{self._target}.FeedLevel") if self.loop.separator else -1
-        self.place = simpy.Resource(engine.env)
+        self.place = simpy.Resource(engine.env, places)
 
     def use(self, truck: int, holder: int, water_kg: float) -> Generator[simpy.Event, Any, None]:
-        """SimPy process: wash one truck's drum out. More concrete takes more water: as much again for each tonne."""
+        """SimPy process: wash one truck's drum out, a tonne at a time where there is much in it. More concrete takes more water: as much again for each tonne."""
         plant = self.engine.plant
         ledger = plant.state.ledger
         with self.place.request() as turn:
             yield turn
-            waited = 0.0
-            while self._level >= 0 and plant.state.io[self._level] > FULL and waited < PATIENCE_S:
-                waited += 60.0
-                yield self.engine.wait(60.0)
-            self._fill(truck, water_kg * max(total_kg(ledger, holder) / 1000.0, 1.0))
-            yield self.engine.wait(WASH_S)
-            move(ledger, plant.link(f"Truck{truck}", self._target), 1e9)
+            kg, waited = total_kg(ledger, holder), 0.0
+            portions = max(math.ceil(kg / PORTION_KG), 1)
+            for left in range(portions, 0, -1):
+                while self._level >= 0 and plant.state.io[self._level] > FULL and waited < PATIENCE_S:
+                    waited += 60.0
+                    yield self.engine.wait(60.0)
+                self._fill(truck, water_kg * max(kg / 1000.0, 1.0) / portions)
+                yield self.engine.wait(WASH_S)
+                move(ledger, plant.link(f"Truck{truck}", self._target), total_kg(ledger, holder) / left)
 
     def _fill(self, truck: int, kg: float) -> None:
         """Let washing water run into a drum."""
