@@ -268,7 +268,7 @@ def stir(a: Any, io: Any, now: int) -> None:
     want = a.wanted or io[a.sludge] > STIR_ABOVE or (since < STIR_TICKS if on else since > REST_TICKS)
     if want != on:
         io[a.run] = 1.0 if want else 0.0
-        a.since = now
+        a.since = a.answered = now
     if not want or io[a.running] > 0.5:
         a.answered = now
     io[a.failure] = 1.0 if now - a.answered > ANSWER_TICKS else 0.0

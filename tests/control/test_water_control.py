@@ -225,6 +225,15 @@ def test_slurry_that_nobody_stirs_or_that_has_settled_is_not_drawn(desk: Desk, r
     assert desk["Water.Pump.SlurryToLine1.Run"] is drawn
 
 
+def test_an_agitator_that_is_looked_at_once_a_minute_has_not_failed_as_it_is_started(desk: Desk) -> None:
+    desk.scan(1)
+    for _ in range(40):  # batch fidelity: the water loop looks once a minute, and its clock starts the agitator in the thirty minutes
+        desk.now += 59 * 100
+        desk.scan(1)
+        assert not desk["Water.Basin.Slurry.AgitatorFailure"]
+        desk.show(Slurry_AgitatorRunning=desk["Water.Basin.Slurry.AgitatorRun"])
+
+
 def test_an_agitator_that_does_not_answer_is_told_and_is_brought_no_sludge(desk: Desk) -> None:
     desk.put("Line1.Tank.Slurry.Level", 20)
     desk.show(Settling1_Sludge=40)
