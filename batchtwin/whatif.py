@@ -185,6 +185,9 @@ def what_if(
     seeds: Annotated[int, typer.Option(metavar="N", help="Runs of the base and of each variant, with common seeds.")] = 8,
     until: Annotated[str | None, typer.Option(metavar="T", help="Play for 90s, 10min, 1.5h, 2d, or until a time of day.")] = None,
     criteria: Annotated[str | None, typer.Option(metavar="BOOK", help="Judge each run by a rule book, too.")] = None,
+    declared: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Facts that the plant declares to the judge; packaged or a YAML file.")
+    ] = None,
     scan: Annotated[
         bool, typer.Option("--scan", help="Play at 10 ms instead of as fast as possible; needed for a controller of your own.")
     ] = False,
@@ -209,7 +212,8 @@ def what_if(
         raise BatchtwinError("E101", where="--change", problem="nothing is changed", mend="give at least one, as --change fleet.battery=15")
     until_s = lasts_of(until, load_scenario(base, design)[0]) if until is not None else None
     plan = Plan(
-        *spec_of_changes(base, design, change, seeds, criteria, until_s, "scan" if scan else "batch"), prices(str(costs) if costs else None)
+        *spec_of_changes(base, design, change, seeds, criteria, until_s, "scan" if scan else "batch", declared),
+        prices(str(costs) if costs else None),
     )
     folder = out or _free(Path("sweeps"), f"what-if-{plan.bases[0].scenario.name}")
     plan.keep = str(folder / "kept") if runs else None

@@ -10,12 +10,13 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
+import yaml
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from dashboards.compare import page as comparison
 from dashboards.compare import policy
@@ -28,8 +29,8 @@ from scenarios.whatif.change import changed
 from scenarios.whatif.compare import clause_results, compared
 from scenarios.whatif.effects import effects, sobol
 from scenarios.whatif.results import ABOUT, Sweep, read_about
-from scenarios.whatif.spec import spec_of_changes
-from twin.errors import BatchtwinError
+from scenarios.whatif.spec import Spec, bases, spec_mistakes, spec_of_changes
+from twin.errors import BadInput, BatchtwinError
 
 router = APIRouter()
 Somebody = Annotated[Person, Depends(somebody)]
@@ -48,20 +49,44 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     )
 }
 LISTED = 200
+MOST_RUNS = 2000  # that a page may begin; more is a command's
 
 
 class WhatIf(Body):
-    """A day as it is beside the same day changed. Names of packaged scenarios, designs and rule books only: no file is read for a page."""
+    """A day as it is beside the same day changed, or all combinations of some values: `changes` or `factors`.
+
+    Names of packaged scenarios, designs, rule books and declared facts only: no file is read for a page.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=60, description="folder of the results, beside the runs")]
     base: Packaged = "working-day"
     design: Packaged | None = None
     changes: list[Annotated[str, Field(min_length=3, max_length=400)]] = Field(
-        min_length=1, max_length=12, description="a variant each, `path=value; path=value`"
+        default_factory=list, max_length=12, description="a variant each, `path=value; path=value`"
     )
+    factors: dict[
+        Annotated[str, Field(min_length=1, max_length=200)], Annotated[list[bool | float | str | None], Field(min_length=1, max_length=100)]
+    ] = Field(default_factory=dict, max_length=8, description="values of each path, all combined with all")
     seeds: int = Field(4, ge=1, le=100, description="runs of each variant")
     until_h: float | None = Field(None, gt=0, le=24 * 31, description="how long each run lasts, h")
     criteria: Packaged | None = None
+    declared: Packaged | None = Field(None, description="packaged file of facts that the plant declares to the judge")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if bool(self.changes) == bool(self.factors):
+            raise ValueError("gives neither changes nor factors, or both; give one of them")
+        return self
+
+    @property
+    def until_s(self) -> float | None:
+        """How long each run lasts, s."""
+        return None if self.until_h is None else self.until_h * 3600
+
+    def sweep(self) -> Spec:
+        """The factors as a sweep."""
+        return Spec.model_validate({"name": self.name, "scenarios": [self.base], "designs": [self.design] if self.design else [], "seeds": self.seeds,
+                                    "until": self.until_s, "criteria": self.criteria, "declared": self.declared, "factors": self.factors})  # fmt: skip
 
 
 def folder_of(site: Site) -> Path:
@@ -126,7 +151,7 @@ def results(request: Request, person: Somebody, name: str, measure: Annotated[st
 
 @router.post("/api/what-if", status_code=202, responses=REFUSALS)
 async def what_if(request: Request, body: WhatIf, person: Instructor) -> dict[str, Any]:
-    """Play a what-if in the background, as `batchtwin what-if` does; look at it by its name while it goes on."""
+    """Play a what-if or a sweep in the background, as `batchtwin what-if` and `batchtwin sweep` do; look at it by its name while it goes on."""
     site = site_of(request)
     language = language_of(request)
     if any(process.poll() is None for process in site.what_ifs.values()):
@@ -134,32 +159,33 @@ async def what_if(request: Request, body: WhatIf, person: Instructor) -> dict[st
     folder = folder_of(site) / body.name
     if folder.exists():
         raise BatchtwinError("E202", path=body.name)
-    until_s = None if body.until_h is None else body.until_h * 3600
-    await run_in_threadpool(_check, body, until_s)  # what is wrong is told before it begins
-    words = [
-        sys.executable,
-        "-m",
-        "batchtwin",
-        "what-if",
-        body.base,
-        "--seeds",
-        str(body.seeds),
-        "--out",
-        str(folder),
-        "--cores",
-        "1",
-        "--lang",
-        language,
-        "--json",
-    ]
+    runs = await run_in_threadpool(_check, body)  # what is wrong is told before it begins
+    what = _sweep(body, folder) if body.factors else _what_if(body)
+    site.what_ifs[body.name] = subprocess.Popen(
+        [sys.executable, "-m", "batchtwin", *what, "--out", str(folder), "--cores", "1", "--yes", "--lang", language, "--json"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    return {"name": body.name, "runs": runs}
+
+
+def _what_if(body: WhatIf) -> list[str]:
+    """The command for variants."""
+    words = ["what-if", body.base, "--seeds", str(body.seeds)]
     for change in body.changes:
         words += ["--change", change]
-    for option, value in (("--design", body.design), ("--until", f"{until_s}s" if until_s else None), ("--criteria", body.criteria)):
+    until = f"{body.until_s}s" if body.until_s else None
+    for option, value in (("--design", body.design), ("--until", until), ("--criteria", body.criteria), ("--declared", body.declared)):
         words += [option, value] if value else []
-    site.what_ifs[body.name] = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    return {"name": body.name, "runs": (len(body.changes) + 1) * body.seeds}
+    return words
+
+
+def _sweep(body: WhatIf, folder: Path) -> list[str]:
+    """The command for combinations, whose specification is kept beside the results."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.with_name(f"{folder.name}.yaml")
+    asked = body.sweep().model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    file.write_text(yaml.safe_dump(asked, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return ["sweep", str(file)]
 
 
 @router.post("/api/what-if/stop", responses=REFUSALS)
@@ -168,17 +194,31 @@ async def stop(request: Request, person: Instructor) -> dict[str, Any]:
     return {"stopped": site_of(request).stop_what_ifs()}
 
 
-def _check(body: WhatIf, until_s: float | None) -> None:
-    """Whether all variants can be.
+def _check(body: WhatIf) -> int:
+    """Whether all variants can be played; how many runs there are.
 
     Raises:
         BatchtwinError: what is wrong.
     """
-    spec, found = spec_of_changes(body.base, body.design, body.changes, body.seeds, body.criteria, until_s, "batch")
-    if any(changed(base, v.changes).scenario.weather.file is not None for v in spec.variants for base in found):
+    if body.factors:
+        spec = body.sweep()
+        found = bases(spec, Path())
+        wrong = [BatchtwinError("E101", where=".".join(map(str, place)), problem=p, mend=m) for place, p, m in spec_mistakes(spec, found)]
+        if wrong:
+            raise BadInput(wrong)
+        tries = [{path: value} for path, values in spec.factors.items() if isinstance(values, list) for value in values]
+    else:
+        spec, found = spec_of_changes(body.base, body.design, body.changes, body.seeds, body.criteria, body.until_s, "batch", body.declared)
+        tries = [v.changes for v in spec.variants]
+    runs = spec.n_points * len(spec.all_seeds)
+    if runs > MOST_RUNS:
+        raise Refusal(422, (f"{runs} runs are too many for a page", f"ask for {MOST_RUNS} at most, or use 'batchtwin sweep'"),
+                      (f"{runs} 次运行超出网页上限", f"请不超过 {MOST_RUNS} 次，或使用 batchtwin sweep"))  # fmt: skip
+    if any(changed(base, changes).scenario.weather.file is not None for changes in tries for base in found):
         raise Refusal(
             422, ("weather.file is not read for a page", "use 'batchtwin what-if'"), ("网页不读取 weather.file", "请使用 batchtwin what-if")
         )
+    return runs
 
 
 def _going(site: Site, name: str) -> bool:

@@ -35,6 +35,7 @@ SCRIPT = {
     "asked": ("Asked; wait for the driver", "已申请，请等待移交"),
     "release": ("Release control", "释放控制权"),
     "acknowledge": ("Acknowledge", "确认"),
+    "left": ("about {s} s to go", "约剩 {s} 秒"),
     "played": ("{done} of {runs} runs played", "已完成 {done}/{runs} 次运行"),
     "no_alarms": ("No alarms", "无报警"),
     "active": ("active", "存在"),

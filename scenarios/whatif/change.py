@@ -3,6 +3,7 @@
 A path is a field of the design, or of the scenario: `scenario.` in front says which, and may be left out where only the scenario has the field
 (`dispatch=plan`, `weather.air_c=35`, `orders.0.volume_m3=300`). A name that a mapping does not have yet adds to it
 (`lines.Line1.silos.Cement3={material: cement-42.5, capacity_t: 200}`); `null` takes one out. `controller=MODULE:NAME` is the controller's own.
+`declared.quality_head_qualified=true` is a fact that the plant would declare to a judge.
 """
 
 from __future__ import annotations
@@ -10,26 +11,30 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
 
+from scenarios.judging.book import book_names, load_book
+from scenarios.judging.declared import Declared
 from scenarios.schema import Scenario
 from twin.design.load import parse_fields
 from twin.design.schema import Design, mistakes
 from twin.errors import BadInput, BatchtwinError, nearest
 
-CONTROLLER = "controller"
+CONTROLLER, DECLARED = "controller", "declared"
 ROOTS = {"design": Design, "scenario": Scenario}
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A day on a plant, which changes are laid over."""
+    """A day on a plant, which changes are laid over, and what the plant declares to a judge."""
 
     scenario: Scenario
     design: Design
+    declared: Declared | None = None
 
 
 def parse_changes(text: str) -> dict[str, Any]:
@@ -61,11 +66,14 @@ def changed(base: Base, changes: Mapping[str, Any]) -> Base:
         BatchtwinError: E501 for a field that does not exist; BadInput for values that do not fit.
     """
     data = {"design": base.design.model_dump(mode="json"), "scenario": base.scenario.model_dump(mode="json")}
-    touched = set()
+    touched, facts = set(), {}
     for path, value in changes.items():
         if path == CONTROLLER:
             continue
         root, keys = split(path)
+        if root == DECLARED:
+            facts[keys[0]] = value
+            continue
         _put(path, data[root], ROOTS[root], keys, value)
         touched.add(root)
     design = parse_fields("design", Design, data["design"]) if "design" in touched else base.design
@@ -73,13 +81,33 @@ def changed(base: Base, changes: Mapping[str, Any]) -> Base:
     wrong = [BatchtwinError("E101", where=".".join(map(str, place)), problem=p, mend=m) for place, p, m in mistakes(design)]
     if wrong:
         raise BadInput(wrong)
-    return Base(scenario, design)
+    return Base(scenario, design, _declared(base, facts) if facts else base.declared)
+
+
+def _declared(base: Base, facts: Mapping[str, Any]) -> Declared:
+    """What the plant would declare: the value is new, its date and document stay; one that is not declared yet gets those of the run."""
+    held: dict[str, Any] = base.declared.model_dump() if base.declared else {"plant": base.design.name, "facts": {}}
+    for key, value in facts.items():
+        if key not in known_facts():
+            raise BatchtwinError("E501", where=f"{DECLARED}.{key}", name=key, near=nearest(key, known_facts()))
+        if value is None:
+            held["facts"].pop(key, None)
+        else:
+            new = {"date": base.scenario.starts.date(), "document": "as if declared"}
+            held["facts"][key] = held["facts"].get(key, new) | {"value": value}
+    return parse_fields(DECLARED, Declared, held)
+
+
+@lru_cache(maxsize=1)
+def known_facts() -> frozenset[str]:
+    """Facts that some packaged rule book asks for."""
+    return frozenset(key for name in book_names() for key in load_book(name).facts)
 
 
 def split(path: str) -> tuple[str, list[str]]:
-    """To which root a path belongs, `design` or `scenario`, and its keys there."""
+    """To which root a path belongs, `design`, `scenario` or `declared`, and its keys there."""
     first, *rest = path.split(".")
-    if first in ROOTS and rest:
+    if (first in ROOTS and rest) or (first == DECLARED and len(rest) == 1):
         return first, rest
     of_scenario = first in Scenario.model_fields and first not in Design.model_fields
     return ("scenario" if of_scenario else "design"), [first, *rest]

@@ -15,6 +15,7 @@ from scenarios.run import Run
 
 if TYPE_CHECKING:
     from scenarios.judging.book import Book
+    from scenarios.judging.declared import Declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,12 @@ def measures(run: Run, prices: cost.Prices) -> dict[str, float | None]:
     }  # fmt: skip
 
 
-def clauses(run: Run, criteria: str) -> dict[str, Any]:
-    """Verdict by a rule book: how many clauses pass, how many musts fail, and each clause's result as JSON."""
+def clauses(run: Run, criteria: str, declared: Declared | None = None) -> dict[str, Any]:
+    """Verdict by a rule book, with what the plant declares: how many clauses pass, how many musts fail, and each clause's result as JSON."""
     from scenarios.judging.judge import Judge
     from scenarios.judging.subject import Subject
 
-    verdict = Judge(_book(criteria), Subject(run), None).verdict()
+    verdict = Judge(_book(criteria), Subject(run), declared).verdict()
     found = {c.id: c.result for c in verdict.clauses}
     failed = sum(c.must and c.result == "fail" for c in verdict.clauses)
     return {"clauses_passed": float(verdict.counts["pass"]), "clauses_failed": float(failed), "clauses": json.dumps(found)}

@@ -70,6 +70,9 @@ class Search(Part):
     seeds: int | list[int] = 2
     until: Duration | None = Field(None, gt=0, le=400 * 86400)
     criteria: str | None = Field(None, description="rule book none of whose musts may fail in any run")
+    declared: str | None = Field(
+        None, description="facts that the plant declares to the judge: a packaged example or a file beside the search"
+    )
     changes: dict[str, Any] = Field(default_factory=dict)
     search: dict[str, Range] = Field(min_length=1)
     least: str = "cost_cny_m3"
@@ -80,7 +83,7 @@ class Search(Part):
     def spec(self, variants: list[Variant]) -> Spec:
         """Some plants to be tried, as a sweep."""
         return Spec(name=self.name, scenarios=[self.scenario], designs=[self.design] if self.design else [], seeds=self.seeds, until=self.until,
-                    criteria=self.criteria, changes=self.changes, variants=variants)  # fmt: skip
+                    criteria=self.criteria, declared=self.declared, changes=self.changes, variants=variants)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.cost import Prices, prices
+from scenarios.judging.declared import Declared
 from scenarios.schema import Scenario
 from scenarios.simulation import Simulation
 from scenarios.whatif.change import CONTROLLER, Base, changed
@@ -82,7 +83,10 @@ class Plan:
         job = self.job(number)
         if job.base not in self._digests:
             base = self.bases[job.base]
-            text = base.scenario.model_dump_json() + base.design.model_dump_json() + self.prices.model_dump_json() + code_version()
+            declared = base.declared.model_dump_json() if base.declared else ""
+            text = (
+                base.scenario.model_dump_json() + base.design.model_dump_json() + declared + self.prices.model_dump_json() + code_version()
+            )
             self._digests[job.base] = hashlib.sha256(text.encode()).hexdigest()
         rest = json.dumps([self._digests[job.base], self.changes(job), job.seed, self.spec.criteria], sort_keys=True, default=str)
         return hashlib.sha256(rest.encode()).hexdigest()[:24]
@@ -111,7 +115,7 @@ class Plan:
         """The plan for a worker elsewhere, some ten kilobytes."""
         return zlib.compress(json.dumps({
             "spec": self.spec.model_dump(mode="json"), "prices": self.prices.model_dump(mode="json"), "version": code_version(),
-            "bases": [[b.scenario.model_dump(mode="json"), b.design.model_dump(mode="json")] for b in self.bases],
+            "bases": [[part and part.model_dump(mode="json") for part in (b.scenario, b.design, b.declared)] for b in self.bases],
         }).encode())  # fmt: skip
 
 
@@ -124,7 +128,10 @@ def unpacked(packed: bytes) -> Plan:
     data = json.loads(zlib.decompress(packed))
     if data["version"] != code_version():
         raise BatchtwinError("E504", worker="here", theirs=code_version(), ours=data["version"])
-    found = [Base(Scenario.model_validate(s), Design.model_validate(d)) for s, d in data["bases"]]
+    found = [
+        Base(Scenario.model_validate(s), Design.model_validate(d), facts and Declared.model_validate(facts))
+        for s, d, facts in data["bases"]
+    ]
     return Plan(Spec.model_validate(data["spec"]), found, Prices.model_validate(data["prices"]))
 
 
@@ -164,7 +171,7 @@ def _played(plan: Plan, number: int, key: str) -> dict[str, Any]:
     wall_s = time.perf_counter() - began
     figures: dict[str, Any] = measures(run, plan.prices)
     if spec.criteria:
-        figures |= clauses(run, spec.criteria)
+        figures |= clauses(run, spec.criteria, base.declared)
     return figures | {"state_hash": outcome["state_hash"], "wall_s": wall_s}
 
 

@@ -107,6 +107,9 @@ class Spec(Part):
     fidelity: Literal["batch", "scan"] = "batch"
     until: Duration | None = Field(None, gt=0, le=400 * 86400)
     criteria: str | None = Field(None, description="rule book to judge each run by; judging takes a share of a second")
+    declared: str | None = Field(
+        None, description="facts that the plant declares to the judge: a packaged example or a file beside the sweep"
+    )
     changes: dict[str, Any] = Field(default_factory=dict, description="laid over every run")
     method: Method = "factorial"
     factors: dict[str, Factor] = Field(default_factory=dict)
@@ -202,10 +205,27 @@ def bases(spec: Spec, folder: Path) -> list[Base]:
         return str(beside) if beside.suffix in (".yaml", ".yml") and beside.exists() else name
 
     pairs = [(s, d) for s in spec.scenarios for d in (spec.designs or [None])]  # type: ignore[list-item]
+    facts = None
+    if spec.declared is not None:
+        from scenarios.judging.book import load_book
+        from scenarios.judging.declared import load_declared
+
+        if spec.criteria is None:
+            raise BatchtwinError("E101", where="declared", problem="facts without a rule book", mend="name one in criteria")
+        facts = load_declared(near(spec.declared), load_book(spec.criteria))
     found = []
     for scenario, design in pairs:
         plan, plant = load_scenario(near(scenario), near(design) if design else None)
-        found.append(Base(plan.model_copy(update={"fidelity": spec.fidelity}), plant))
+        own = facts if facts and facts.plant == plant.name else None
+        found.append(Base(plan.model_copy(update={"fidelity": spec.fidelity}), plant, own))
+    if facts and not any(base.declared for base in found):
+        plants = ", ".join(sorted({base.design.name for base in found}))
+        raise BatchtwinError(
+            "E101",
+            where="declared",
+            problem=f"the facts are declared for {facts.plant}, the runs are of {plants}",
+            mend="play that plant, or declare its own",
+        )
     return found
 
 
@@ -262,6 +282,7 @@ def spec_of_changes(
     criteria: str | None,
     until: float | None,
     fidelity: Literal["batch", "scan"],
+    declared: str | None = None,
 ) -> tuple[Spec, list[Base]]:
     """A comparison of a base with variants, as a sweep.
 
@@ -281,6 +302,7 @@ def spec_of_changes(
         criteria=criteria,
         until=until,
         fidelity=fidelity,
+        declared=declared,
         variants=variants,
     )
     found = bases(spec, Path())

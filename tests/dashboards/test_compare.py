@@ -92,6 +92,26 @@ def test_a_what_if_is_played_from_the_page_and_compared(served: Served, browser:
         assert effects[0]["factor"] == "fleet.trucks" and effects[0]["at_high"] == 40.0
 
 
+def test_a_sweep_is_played_from_the_page(served: Served, browser: Browser) -> None:
+    with opened(browser, f"{served.url}/compare") as page:
+        page.fill("[name=name]", "grid")
+        page.select_option("[name=kind]", "factors")
+        assert page.locator("[name=changes]").is_hidden()
+        page.fill("[name=until_h]", "0.2")
+        page.fill("[name=seeds]", "1")
+        page.fill("[name=factors]", "fleet.battery: 0, 10\ndispatch: nearest, jit")
+        assert violations(page) == []
+        page.click("button[type=submit]")
+        expect(page.locator("#progress")).to_have_text("4 of 4 runs played", timeout=90_000)
+        page.goto(f"{served.url}/compare/grid#en")
+        expect(page.locator("tbody").first).to_be_visible()
+    with served.client() as client:
+        found = client.get("/api/sweeps/grid").json()
+        assert {c["variant"] for c in found["compared"]} == {
+            f"fleet.battery={n}, dispatch={d}" for n in (0, 10) for d in ("nearest", "jit")
+        }
+
+
 def test_what_is_wrong_is_told_before_anything_is_played(served: Served) -> None:
     with served.client() as client:
         for body, status, text in (
@@ -101,6 +121,11 @@ def test_what_is_wrong_is_told_before_anything_is_played(served: Served) -> None
             ({"changes": ["fleet.battery=1"], "base": "working"}, 404, "no scenario named 'working'"),
             ({"changes": ["fleet.battery=1"], "name": "drawn"}, 409, "drawn holds something already"),
             ({"changes": ["fleet.battery=1"], "base": "../day"}, 422, "base"),
+            ({}, 422, "neither changes nor factors"),
+            ({"factors": {"fleet.batery": [1, 2]}}, 422, "there is no field 'batery'; did you mean 'battery'?"),
+            ({"factors": {"fleet.battery": list(range(30)), "weather.air_c": list(range(20))}}, 422, "2400 runs are too many for a page"),
+            ({"factors": {"weather.file": ["/etc/passwd"]}}, 422, "weather.file is not read for a page"),
+            ({"factors": {"fleet.battery": [1]}, "declared": "benchmark-180"}, 422, "facts without a rule book"),
         ):  # fmt: skip
             answer = client.post("/api/what-if", json={"name": "wrong"} | body)
             assert answer.status_code == status and text in answer.json()["text"], answer.text

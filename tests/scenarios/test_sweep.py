@@ -50,6 +50,28 @@ def test_a_factorial_is_played_and_found_with_one_query(tmp_path: Path) -> None:
     assert alone["state_hash"] == done.rows[0]["state_hash"]
 
 
+FACTS = """
+plant: hzs120
+facts:
+  qualification_certificate: {value: true, date: 2026-01-05, document: certificate 12}
+"""
+
+
+def test_declared_facts_are_judged_and_may_be_changed(tmp_path: Path) -> None:
+    (tmp_path / "facts.yaml").write_text(FACTS, encoding="utf-8")
+    told = [{"name": name, "changes": changes} for name, changes in (
+        ("today", {}), ("refused", {"declared.qualification_certificate": False}), ("lost", {"declared.qualification_certificate": None}),
+        ("trained", {"declared.safety_training": True}),
+    )]  # fmt: skip
+    plan = plan_of(tmp_path, criteria="hubei-standard", declared="facts.yaml", variants=told)
+    again = unpacked(plan.packed())
+    assert [again.key(n) for n in range(4)] == [plan.key(n) for n in range(4)] and len({plan.key(n) for n in range(4)}) == 4
+    _, done = swept(tmp_path / "out", plan, cores=1)
+    found = {row["variant"]: json.loads(row["clauses"]) for row in done.rows}
+    assert [found[v]["2.1"] for v in ("today", "refused", "lost")] == ["pass", "fail", "not_evidenced"]
+    assert [c for c in found["today"] if found["today"][c] != found["trained"][c]] == ["8.4"]
+
+
 def test_a_sweep_that_was_cut_goes_on_without_repeating_or_losing_a_run(tmp_path: Path) -> None:
     plan, out = plan_of(tmp_path, seeds=40), tmp_path / "out"
     results = Results(out, plan)
@@ -156,6 +178,9 @@ def test_a_folder_of_another_sweep_or_of_something_else_is_refused(tmp_path: Pat
     ({"designs": ["hzs18"]}, "no design named 'hzs18'; did you mean 'hzs180'"),
     ({"criteria": "hubei"}, "no rule book named 'hubei'"),
     ({"seeds": 0}, "seeds"),
+    ({"declared": "benchmark-180"}, "facts without a rule book; name one in criteria"),
+    ({"criteria": "hubei-standard", "declared": "benchmark-180"}, "the facts are declared for benchmark-180, the runs are of hzs120"),
+    ({"criteria": "hubei-standard", "variants": [{"name": "a", "changes": {"declared.qualified": True}}]}, "there is no field 'qualified'"),
     ({"changes": {"controller": "mine:Controller"}}, "plays in scan only; give fidelity: scan"),
     ({"changes": {"weather.air": 3}}, "no field 'air'; did you mean 'air_c'"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-// Sweeps beside the runs: begin a what-if, see how far it is, open its comparison.
+// Sweeps beside the runs: begin a what-if or a sweep, see how far it is and when it will be done, open its comparison.
 import { ask, element, say } from "./net.js";
 import { shell } from "./shell.js";
 
@@ -13,20 +13,40 @@ async function list() {
 }
 
 async function watch(name) {
+  const began = performance.now();
+  let before = null;
   for (let going = true; going;) {
     await new Promise((next) => setTimeout(next, WATCH_MS));
     const entry = (await list()).find((s) => s.name === name);
     going = entry?.going ?? false;
     const how = entry?.runs ? await ask(`/api/sweeps/${name}`) : null;
-    if (how) at("progress").textContent = say("played", { done: how.done, runs: how.runs });
+    if (!how) continue;
+    before ??= how.done;
+    const left = how.done > before ? (performance.now() - began) / 1000 / (how.done - before) * (how.runs - how.done) : null;
+    at("progress").textContent = say("played", { done: how.done, runs: how.runs }) + (left ? " " + say("left", { s: Math.ceil(left) }) : "");
   }
 }
 
+// `path: value, value` as a path and its values: numbers, true, false and null as such, the rest as text.
+function factor(line) {
+  const [path, ...rest] = line.split(":");
+  const value = (word) => { try { return JSON.parse(word); } catch { return word; } };
+  return [path.trim(), rest.join(":").split(",").map((word) => value(word.trim()))];
+}
+
+form.elements.kind.addEventListener("change", () => {
+  for (const kind of ["changes", "factors"]) {
+    at(`${kind}-label`).hidden = form.elements.kind.value !== kind;
+    form.elements[kind].required = form.elements.kind.value === kind;
+  }
+});
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const text = (name) => form.elements[name].value.trim();
-  const body = { name: text("name"), base: text("base"), seeds: Number(text("seeds")), changes: text("changes").split("\n").map((c) => c.trim()).filter(Boolean) };
-  for (const key of ["design", "criteria"]) if (text(key)) body[key] = text(key);
+  const text = (name) => form.elements[name].value.trim(), lines = (name) => text(name).split("\n").map((c) => c.trim()).filter(Boolean);
+  const body = { name: text("name"), base: text("base"), seeds: Number(text("seeds")) };
+  if (text("kind") === "factors") body.factors = Object.fromEntries(lines("factors").map(factor));
+  else body.changes = lines("changes");
+  for (const key of ["design", "criteria", "declared"]) if (text(key)) body[key] = text(key);
   if (text("until_h")) body.until_h = Number(text("until_h"));
   const begun = await ask("/api/what-if", body);
   if (!begun) return;
