@@ -93,6 +93,6 @@ def page() -> Result:
             browser.close()
     return (
         statistics.median(drawn),
-        f"{len(plan)} runs, all charts drawn in headless Chromium; median of {PAGES}; the file is written in {written:.1f} s",
+        f"{len(plan)} runs, the charts in view drawn in headless Chromium; median of {PAGES}; the file is written in {written:.1f} s",
         None,
     )
