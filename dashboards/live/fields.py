@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from twin import air, geometry
 from twin.clock import TICKS_PER_S
+from twin.design import sight
 from twin.equipment import monitor
 from twin.equipment.monitor import Monitor
 from twin.kernels import dispersion
@@ -45,6 +46,7 @@ class Fields:
 
     def __init__(self, plant: Plant) -> None:
         self.plan, self._lines, self._motors = plant.design.site, list(plant.design.lines), plant.motors
+        self._stands = {p.name: p.at for p in sight.watched(plant.design) if p.at is not None}
         self._points, self._owner, self._sources = plant.state.plume, plant.state.plume_owner, len(plant.sources)
         self._ambient = plant.state.ambient.copy()
         self._moments: deque[Moment] = deque()
@@ -109,7 +111,7 @@ class Fields:
         """What stands on the site plan, for the eye."""
         plan = self.plan
         named = {n: plan.place(n, self._lines) for n in ("Yard", "Road", "Gate", "Washing", "Compressor", *self._lines)}
-        return {"boundary": plan.boundary, "buildings": [list(b.outline) for b in plan.buildings.values()], "walls": [list(w.ends) for w in plan.walls.values()],
+        return {"stands": self._stands, "boundary": plan.boundary, "buildings": [list(b.outline) for b in plan.buildings.values()], "walls": [list(w.ends) for w in plan.walls.values()],
                 "places": [{"name": n, "points": p.line or p.points()} for n, p in named.items()],
                 "monitors": [{"name": n, "at": m.at} for n, m in plan.monitors.items()], "neighbours": [{"name": n, "at": m.at} for n, m in plan.neighbours.items()]}  # fmt: skip
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from browser import DESK, PHONE, browsing, opened, violations
@@ -26,7 +28,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A working day with the line started and a first batch made; time stands."""
-    runs = tmp_path_factory.mktemp("runs")
+    with morning(tmp_path_factory.mktemp("runs")) as found:
+        yield found
+
+
+@contextmanager
+def morning(runs: Path) -> Iterator[Served]:
     with serving(lambda folder: Session("working-day", controller="reference", operator=False, out=folder / "live"), runs) as found:
         found.do(lambda: found.live.write("Line1.Station.Start", 1, "test"))
         found.play(200)
@@ -275,3 +282,28 @@ def test_surroundings_are_drawn(browser: Browser, served: Served) -> None:
         page.get_by_role("button", name="Noise").click()
         expect(page.locator("#field-note")).to_contain_text("GB 12348")
         expect(page.locator("#map .scatterlayer").first).to_be_attached()
+
+
+AT = "(n) => { const d = document.getElementById('field').data?.[2]; const i = d ? d.text.findIndex((t) => t.split(' ').includes(n)) : -1; return i < 0 ? null : `${d.x[i]},${d.y[i]}`; }"
+
+
+def test_a_truck_stands_on_the_site_plan_where_it_is_loaded_and_goes_on_from_there(browser: Browser, tmp_path: Path) -> None:
+    with morning(tmp_path) as served:
+        follow(browser, served)
+
+
+def follow(browser: Browser, served: Served) -> None:
+    image = served.live.sim.image
+    for _ in range(60):
+        if image["Line1.Bay.TruckPresent"]:
+            break
+        served.play(30)
+    number, (x, y) = f"{image['Line1.Bay.Truck']:.0f}", served.site.fields.outline()["stands"]["Line1.Loading"]
+    with opened(browser, served.url + "/surroundings") as page:
+        in_use(page)
+        page.wait_for_function(f"([n, at]) => ({AT})(n) === at", arg=[number, f"{x:g},{y:g}"])
+        for _ in range(60):
+            if image[f"Truck{number}.State"] != 3:
+                break
+            served.play(30)
+        page.wait_for_function(f"([n, at]) => document.getElementById('field').data?.[2] && ({AT})(n) !== at", arg=[number, f"{x:g},{y:g}"])
