@@ -20,16 +20,24 @@ ALL_KERNELS = (
     "from scenarios.simulation import Simulation; Simulation('working-day', until_s=5, fidelity='scan').run(); "
     "Simulation('plant-year', until_s=5, fidelity='batch').run()"
 )
+JUDGE = """
+import resource, sys
+from scenarios.judging.book import load_book
+from scenarios.judging.judge import judge
+from scenarios.run import open_run
+counts = judge(load_book("hubei-standard"), open_run(sys.argv[1])).counts
+print(counts["pass"], sum(counts.values()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
 YEAR = "from batchtwin.bench.processes import sample_year; sample_year()"
 MONTH_S, MIB = 30 * 86400, 2**20
 
 
-def child(code: str, **env: str) -> tuple[str, float]:
+def child(code: str, *arguments: str, **env: str) -> tuple[str, float]:
     """Run Python code in a process of its own; what it printed, and its wall seconds from start to end."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path} | env, stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-c", code, *arguments], env=os.environ | {"PYTHONPATH": path} | env, stdout=subprocess.PIPE, text=True, check=True
     )
     return done.stdout, time.perf_counter() - began
 
@@ -77,3 +85,15 @@ def year_memory() -> Result:
     most = max(b for _, b in samples) / MIB
     told = f"resident memory of the last month, {late:.0f} MiB, over that after the first month, {early:.0f} MiB (medians of a month; {most:.0f} MiB at most)"
     return late / early, told, None
+
+
+def judging() -> Result:
+    """A fresh process that judges a plant year by the 68 clauses of the guidance's annex 1."""
+    from scenarios.simulation import Simulation
+
+    with tempfile.TemporaryDirectory(prefix="batchtwin-bench-") as folder:
+        outcome = Simulation("plant-year", fidelity="batch", out=Path(folder) / "run").run()
+        told, wall_s = child(JUDGE, str(Path(folder) / "run"))
+    passed, clauses, mib = map(int, told.split())
+    against = f"a fresh process from start to end: {clauses} clauses, {passed} passed, on {outcome['weighings']:,} weighings; {mib} MiB at most, 2,048 allowed"
+    return wall_s, against, None if clauses == 68 and mib <= 2048 else False
