@@ -16,7 +16,8 @@ from scenarios.acceptance.case import Case, Cue, Press, Strike
 from scenarios.acceptance.evidence import PRESSED, Evidence
 from scenarios.acceptance.results import CaseResult, CheckResult, State, plain
 from scenarios.run import Run, open_run
-from scenarios.simulation import Controller, Simulation
+from scenarios.simulation import Simulation
+from scenarios.wishes import Controller
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.plant import Plant
 from twin.tags import TagTable

@@ -676,7 +676,7 @@ async def test_answers_under_way_are_bounded(plant, loop, limited):
 
 
 async def test_what_waits_for_the_next_scan_is_bounded_while_time_stands(plant, loop, monkeypatch):
-    monkeypatch.setattr("scenarios.simulation.MOST_WISHES", 2_000)
+    monkeypatch.setattr("scenarios.wishes.MOST_WISHES", 2_000)
     async with plant.client() as peer:
         many = [ua.WriteValue(here(DOOR), 13, None, ua.DataValue(ua.Variant(float(i % 100)))) for i in range(1_000)]
         with within(5.0, 30.0):
