@@ -50,7 +50,7 @@ PUMP = np.dtype(
     ]
 )
 AGITATOR = np.dtype(
-    [("run", "i8"), ("running", "i8"), ("failure", "i8"), ("sludge", "i8"), ("since", "i8"), ("answered", "i8"), ("wanted", "i8")]
+    [("run", "i8"), ("running", "i8"), ("failure", "i8"), ("sludge", "i8"), ("since", "i8"), ("answered", "i8"), ("asked", "i8"), ("wanted", "i8")]
 )
 DIVERTER = np.dtype([("valve", "i8"), ("event", "i8"), ("depth", "f8")])
 # Separator and press: `level` starts it above `start`, stops it below `stop`; a press also looks at the solids.
@@ -268,9 +268,10 @@ def stir(a: Any, io: Any, now: int) -> None:
     want = a.wanted or io[a.sludge] > STIR_ABOVE or (since < STIR_TICKS if on else since > REST_TICKS)
     if want != on:
         io[a.run] = 1.0 if want else 0.0
-        a.since = a.answered = now
-    if not want or io[a.running] > 0.5:
+        a.since = now
+    if not want or not a.asked or io[a.running] > 0.5:
         a.answered = now
+    a.asked = 1 if want else 0
     io[a.failure] = 1.0 if now - a.answered > ANSWER_TICKS else 0.0
 
 

@@ -1,6 +1,6 @@
-"""Inspections of a shift: what the laboratory takes from bins, separator and slurry basin before they are used, and what it finds.
+"""Inspections: what the laboratory takes at the gate, and each shift from bins, separator and slurry basin, before they are used, and what it finds.
 
-Hubei guidance, annex 1, 4.6 and 4.7: blended aggregate, and recovered sand, stone and slurry, are tested at least once a shift.
+Hubei guidance, annex 1, 4.5 to 4.7: raw material is tested by lot; blended aggregate, and recovered sand, stone and slurry, at least once a shift.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import simpy
 from twin.clock import TICKS_PER_S, ticks
 from twin.design.schema import Design
 from twin.engine import Engine, Server
+from twin.equipment.delivery import Store
 from twin.ledger import FINES, SAND, STONE, WATER
 
 INSPECTION = pa.schema([
@@ -33,7 +34,8 @@ class Inspections:
 
     Args:
         engine: of the run.
-        design: its `premises.laboratory` says what is tested, by how many and how exactly; where `shift_tests` is not given nothing is.
+        design: its `premises.laboratory` says what is tested, by how many and how exactly; where neither `shift_tests` nor
+            `tests_deliveries` is given nothing is.
         starts_s: time of day of tick 0, s.
 
     Attributes:
@@ -43,15 +45,16 @@ class Inspections:
     def __init__(self, engine: Engine, design: Design, starts_s: float) -> None:
         self.engine, self.design, self.lab, self._starts_s = engine, design, design.premises.laboratory, starts_s
         self.rows: list[dict[str, Any]] | None = None
-        if self.lab.shift_tests is None:
+        if self.lab.shift_tests is None and not self.lab.tests_deliveries:
             return
         self.rows = []
+        self._untested: dict[str, float] = {}  # by store, kg that may still come on the strength of its last test
         self._staff, self._rng = Server(self.lab.testers), engine.rng(19)
         looks: dict[str, Callable[[], Iterator[Sample]]] = {
             "mixed_aggregate": self._mixed, "recycled_sand": lambda: self._heap("Sand", SAND, MUD_SAND),
             "recycled_stone": lambda: self._heap("Stone", STONE, MUD_STONE), "slurry_water": self._slurry,
         }  # fmt: skip
-        self._looks = [looks[kind] for kind in self.lab.shift_tests]
+        self._looks = [looks[kind] for kind in self.lab.shift_tests or ()]
         engine.env.process(self._shifts())
 
     def _shifts(self) -> Generator[simpy.Event, Any, None]:
@@ -64,8 +67,25 @@ class Inspections:
                     self._test(*sample)
             yield self.engine.wait((self._shift + 1) * length_s - into_s)
 
-    def _test(self, kind: str, source: str, true: float, limit: float, shown: float | None) -> None:
-        """A sample waits for a free tester; the result is known when the test is done."""
+    def incoming(self, store: Store, kg: float, mud: float) -> Generator[simpy.Event, Any, bool]:
+        """SimPy process: a truck of aggregate stands at the gate. The first of each lot waits for its test, and so does the next after one that failed.
+
+        Returns:
+            Whether it may unload; one that may not takes its load away again.
+        """
+        left_kg = self._untested.get(store.name, 0.0)
+        if left_kg >= kg:
+            self._untested[store.name] = left_kg - kg
+            return True
+        kind, limit = ("incoming_sand", MUD_SAND) if store.species == SAND else ("incoming_stone", MUD_STONE)
+        row = self._test(kind, store.name, 100.0 * mud, limit, None)
+        yield self.engine.wait(row["time_s"] - row["sampled_s"])
+        good = bool(row["result"] == "pass")
+        self._untested[store.name] = 1000.0 * self.lab.lot_t - kg if good else 0.0
+        return good
+
+    def _test(self, kind: str, source: str, true: float, limit: float, shown: float | None) -> dict[str, Any]:
+        """A sample waits for a free tester; the result is known when the test is done. Returns its row."""
         now = int(self.engine.env.now)
         _, ends = self._staff.take(now, ticks(60.0 * self.lab.test_min * self._rng.lognormal(0.0, 0.2)))
         value = max(true * (1.0 + self.lab.test_scatter * self._rng.standard_normal()), 0.0)
@@ -74,6 +94,7 @@ class Inspections:
                "shown_percent": shown, "result": "pass" if good else "fail", "tester": int(self._rng.integers(1, self.lab.testers + 1)),
                "released_by": "head of laboratory" if good else None}  # fmt: skip
         self.engine.at(ends, lambda: self._report(row))
+        return row
 
     def _report(self, row: dict[str, Any]) -> None:
         assert self.rows is not None

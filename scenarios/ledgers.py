@@ -50,9 +50,9 @@ class Ledger:
 
 LEDGERS = (
     Ledger("raw-materials", "原材料进场台账", "Materials received", "4.5", "lots",
-           "lot, arrived_s AS arrived_at, store, material, supplier, kg, moisture",
+           "lot, arrived_s AS arrived_at, store, material, supplier, kg, moisture, mud",
            "FROM lots ORDER BY lot"),
-    Ledger("inspections", "混合骨料与再生材料检验台账", "Inspections by shift", "4.6, 4.7", "inspections",
+    Ledger("inspections", "进场骨料、混合骨料与再生材料检验台账", "Inspections at the gate and by shift", "4.5, 4.6, 4.7", "inspections",
            "sampled_s AS sampled_at, time_s AS result_at, shift, kind, source, value_percent, limit_percent, shown_percent, result, tester, released_by",
            "FROM inspections ORDER BY sampled_s, kind, source"),
     Ledger("samples", "出厂检验与交货检验台账", "Samples of concrete", "4.10", "samples",
@@ -68,7 +68,7 @@ LEDGERS = (
            "time_s AS weighed_at, line, batch, material, target_kg, recorded_kg, recorded_kg - target_kg AS deviation_kg, tolerance_kg, redoses, disposition",
            "FROM weighings WHERE disposition <> 'within' OR abs(recorded_kg - target_kg) > tolerance_kg ORDER BY time_s, line, weigher"),
     Ledger("deliveries", "运输台账", "Deliveries", "6.4", "deliveries",
-           "ticket, \"order\", grade, line, truck, volume_m3, gross_kg, tare_kg, left_s AS left_at, arrived_s AS arrived_site_at, poured_s AS poured_at, returned_s AS returned_at, slump_mm, slump_site_mm, temperature_site_c, outcome, km_out, km_back",
+           "ticket, \"order\", grade, line, truck, volume_m3, gross_kg, tare_kg, left_s AS left_at, washed, arrived_s AS arrived_site_at, poured_s AS poured_at, returned_s AS returned_at, slump_mm, slump_site_mm, temperature_site_c, outcome, km_out, km_back",
            "FROM deliveries ORDER BY ticket"),
     Ledger("gate", "出厂检查台账", "Checks at the gate", "5.10", "gate",
            "time_s AS checked_at, truck, ticket, way, shown_kg, passed, remark",
@@ -92,7 +92,7 @@ LEDGERS = (
 
 COLUMNS = {
     "lot": ("批号", "lot"), "store": ("料仓", "store"), "material": ("材料", "material"), "supplier": ("供应商", "supplier"), "kg": ("质量 kg", "mass, kg"),
-    "moisture": ("含水率", "moisture, kg/kg dry"), "arrived_at": ("进场时间", "arrived"), "sampled_at": ("取样时间", "sampled"), "result_at": ("出具结果时间", "result"),
+    "moisture": ("含水率", "moisture, kg/kg dry"), "mud": ("含泥量", "mud, kg/kg dry"), "washed": ("出厂冲洗", "washed on leaving"), "arrived_at": ("进场时间", "arrived"), "sampled_at": ("取样时间", "sampled"), "result_at": ("出具结果时间", "result"),
     "shift": ("班次", "shift"), "kind": ("类别", "kind"), "source": ("来源", "from"), "value_percent": ("实测 %", "found, %"), "limit_percent": ("限值 %", "limit, %"),
     "shown_percent": ("仪表示值 %", "instrument, %"), "result": ("结论", "result"), "tester": ("试验员", "tester"), "released_by": ("放行人", "released by"),
     "sample": ("样品号", "sample"), "inspection": ("检验", "inspection"), "grade": ("强度等级", "grade"), "order": ("工程", "site"), "line": ("生产线", "line"),

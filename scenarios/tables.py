@@ -232,7 +232,8 @@ def ledger_rows(plant: Plant, moved: list[Moved]) -> pa.Table:
 
 
 _TEXT, _WHOLE = {"order", "grade", "line", "energy", "outcome"}, {"ticket", "order_number", "load", "truck", "batch_from", "batch_to"}
-TICKET = pa.schema([(f, pa.string() if f in _TEXT else pa.int64() if f in _WHOLE else pa.float64()) for f in FIELDS])
+_KINDS = dict.fromkeys(_TEXT, pa.string()) | dict.fromkeys(_WHOLE, pa.int64()) | {"washed": pa.bool_()}
+TICKET = pa.schema([(f, _KINDS.get(f, pa.float64())) for f in FIELDS])
 LEDGERS = {
     "gate": pa.schema([("time_s", pa.float64()), ("truck", pa.int64()), ("ticket", pa.int64()), ("way", pa.string()), ("shown_kg", pa.float64()), ("passed", pa.bool_()),
                        ("remark", pa.string())]),
@@ -244,7 +245,7 @@ LEDGERS = {
                         ("limit_min", pa.float64())]),
 }  # fmt: skip
 LOT = pa.schema([
-    ("lot", pa.int64()), ("store", pa.string()), ("material", pa.string()), ("supplier", pa.string()), ("kg", pa.float64()), ("moisture", pa.float64()),
+    ("lot", pa.int64()), ("store", pa.string()), ("material", pa.string()), ("supplier", pa.string()), ("kg", pa.float64()), ("moisture", pa.float64()), ("mud", pa.float64()),
     ("arrived_s", pa.float64()), ("in_from_kg", pa.float64()), ("in_to_kg", pa.float64()),
 ])  # fmt: skip
 

@@ -267,7 +267,7 @@ class Fleet:
             self._shorten(load, ticket, m3)
             self._state(k, t.WEIGHING_OUT)
         self._state(k, t.WASHING)
-        yield from self.gate.goes(self._dirt.get(k + 1, 0.0))
+        ticket["washed"] = yield from self.gate.goes(self._dirt.get(k + 1, 0.0))
 
     def _shorten(self, load: Load, ticket: dict[str, Any], m3: float) -> None:
         """Less is on the truck than was ordered: the order wants the rest from another."""

@@ -293,7 +293,7 @@ def _place_line(site: Site, design: Design, number: int, name: str, line: Line) 
             source, full_kg = sources[f.source]
             material = source.material
             feeder.build(site, f"{name}.Feeder.{feeder_key}", f, source, holder(source.name), full_kg, material,
-                         design.materials[material].species, weigher_name, holder(weigher_name))  # fmt: skip
+                         design.materials[material].species, weigher_name, holder(weigher_name), design.materials[material].mud > 0)  # fmt: skip
         target = f"{name}.Belt" if to_belt else drum
         weigher.build(site, number, weigher_name, w, holder(target), target, number if to_belt else -1, -1 if to_belt else number)
     conveyor.build(site, number, f"{name}.Belt", line.belt, first_hopper, holder(waiting), waiting)

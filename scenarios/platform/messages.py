@@ -17,7 +17,7 @@ VERSION = 1  # of the form
 WHOLE = {"lot", "shift", "tester", "sample", "ticket", "number", "batch", "redoses", "truck", "age_d"}
 TEXT = {"store", "material", "supplier", "kind", "source", "result", "released_by", "inspection", "grade", "order", "line", "rule", "disposition", "outcome", "way", "remark", "reason",
         "decision", "decided_by", "action", "monitor", "text", "target", "species"}  # fmt: skip
-YES_OR_NO = {"passed"}
+YES_OR_NO = {"passed", "washed"}
 
 
 def kind(column: str) -> type:

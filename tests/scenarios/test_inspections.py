@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scenarios.judging.measures.materials import deliveries_untested
 from scenarios.judging.measures.quality import shifts_uninspected
 from scenarios.judging.subject import Subject
 
@@ -25,7 +26,7 @@ def day(play: Callable[..., Any]) -> Any:
 
 
 def test_each_shift_tests_each_kind_before_its_third_hour(day: Any) -> None:
-    rows = day.df("inspections")
+    rows = day.df("inspections").query("kind in @KINDS")
     assert sorted(rows["shift"].unique()) == [0, 1]
     for _, of in rows.groupby("shift"):
         assert sorted(of.kind.unique()) == KINDS
@@ -53,3 +54,44 @@ def test_a_meter_that_drifts_is_found_and_its_slurry_not_released(day: Any) -> N
 
 def test_a_laboratory_of_which_nothing_is_known_has_no_ledger(play: Callable[..., Any]) -> None:
     assert "inspections" not in play("working-day", fidelity="batch", until_s=600).run.tables
+
+
+@pytest.fixture(scope="module")
+def dirty(play: Callable[..., Any]) -> Any:
+    """Three working days of a plant whose sand is often dirtier than JGJ 52 allows."""
+    from scenarios.schema import Scenario, load_scenario
+    from twin.design.load import load_design
+
+    design = load_design("benchmark-180")
+    muddy = {
+        name: m.model_copy(update={"mud": 0.029, "mud_sd": 0.006}) if m.species == "sand" else m for name, m in design.materials.items()
+    }
+    plan, _ = load_scenario("plant-year", "benchmark-180")
+    plan = Scenario.model_validate(plan.model_dump(mode="json") | {"design": "benchmark-180", "lasts": "3d"})
+    return play(plan, design=design.model_copy(update={"materials": muddy}), fidelity="batch")
+
+
+def test_aggregate_waits_at_the_gate_for_the_test_of_its_lot_and_goes_home_when_it_fails(dirty: Any) -> None:
+    tests = dirty.df("inspections").query("kind == 'incoming_sand'")
+    assert {"pass", "fail"} == set(tests.result)
+    assert ((tests.value_percent <= tests.limit_percent) == (tests.result == "pass")).all() and (tests.limit_percent == 3.0).all()
+    lots = dirty.df("lots").query("supplier not in ['opening stock', 'separator'] and store.str.contains('Sand')")
+    for store, of in tests.groupby("source"):
+        came = lots[lots.store == store]
+        passed, failed = of[of.result == "pass"], of[of.result == "fail"]
+        assert came.arrived_s.isin(passed.time_s).any() and not came.arrived_s.isin(failed.time_s).any()
+    assert lots.mud.between(0.0, 0.06).all() and lots.mud.std() > 0.002
+    assert float(deliveries_untested(Subject(dirty.run)).value) == 0
+
+
+def test_fines_of_the_sand_are_in_the_concrete_and_nothing_is_lost(dirty: Any) -> None:
+    batches = dirty.df("batches")
+    late = batches[batches.time_s > 2 * 86400]
+    assert (late.fines_kg / late.sand_kg).mean() > 0.01
+    assert dirty.outcome["ledger_residual"] < 1e-9
+
+
+def test_deliveries_beyond_the_mass_of_a_lot_are_found(dirty: Any) -> None:
+    narrow = Subject(dirty.run)
+    narrow.design["premises"]["laboratory"]["lot_t"] = 33.0 * 1.5
+    assert float(deliveries_untested(narrow).value) > 0

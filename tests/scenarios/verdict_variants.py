@@ -65,7 +65,7 @@ OLD = {
 S, B, Z, G, J = "hubei-standard", "hubei-benchmark", "zero-discharge", "gbt14902-batching", "jgjt328-stars"
 VARIANTS = [
     Variant(S, "4.2", {"premises.laboratory.area_m2": 200.0}),
-    Variant(S, "4.5", table="lots", change="CASE WHEN lot = 15 THEN '' ELSE supplier END AS supplier"),
+    Variant(S, "4.5", table="inspections", rows="SELECT * FROM t WHERE kind <> 'incoming_sand'"),
     Variant(S, "4.6", {"premises.blends_aggregate": True}, table="inspections", rows="SELECT * FROM t WHERE kind <> 'mixed_aggregate'"),
     Variant(S, "4.7", table="inspections", rows="SELECT * FROM t WHERE kind <> 'recycled_sand'"),
     Variant(S, "4.8", {"premises.approved_grades": ["C30"]}),
@@ -87,7 +87,7 @@ VARIANTS = [
     Variant(S, "2.6", {"site.cameras": {}}),
     Variant(S, "9.8", {"site.green": {}}),
     Variant(S, "9.9", {"site.roads.WashLane.paved": False}),
-    Variant(S, "9.10", NO_WASH),
+    Variant(S, "9.10", table="deliveries", change="CASE WHEN ticket = 7 THEN FALSE ELSE washed END AS washed"),
     Variant(B, "3", {"site.sprays.Belt": None}),
     Variant(B, "4", **DISCHARGE),
     Variant(B, "5", {"water.surfaces.Roof.drains_to": "discharge"}),

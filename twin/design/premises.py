@@ -22,6 +22,8 @@ class Laboratory(Part):
     area_m2: float | None = figure(None, "m2", "layout of the design; area for tests", gt=0, le=20000)
     rooms: list[Room] | None = Field(None, description="rooms that it has; layout of the design")
     shift_tests: list[ShiftTest] | None = Field(None, description="tested at the start of each shift, annex 1, 4.6 and 4.7")
+    tests_deliveries: bool | None = Field(None, description="aggregate is tested by lot at the gate, before it is unloaded, annex 1, 4.5")
+    lot_t: float = figure(600.0, "t", "of aggregate to a test, JGJ 52-2006 4.1.1", recalled=True, gt=0, le=10000)
     shift_from_h: float = figure(5.0, "h", "time of day at which a shift begins; engineering choice", recalled=True, ge=0, lt=24)
     shift_h: float = figure(12.0, "h", "length of a shift; engineering choice", recalled=True, ge=1, le=24)
     testers: int = figure(2, "count", "on shift; engineering choice", recalled=True, ge=1, le=50)

@@ -56,6 +56,15 @@ class Material(Part):
     rain_moisture: float = figure(
         0.0, "kg/kg dry per mm/h", "wet deliveries on a rainy day; engineering choice", recalled=True, ge=0, le=0.05
     )
+    mud: float = figure(
+        0.0,
+        "kg/kg dry",
+        "fines in a delivery, mean; JGJ 52-2006 lets sand have 3 % and stone 1 % up to C55; 0 leaves it out",
+        recalled=True,
+        ge=0,
+        le=0.2,
+    )
+    mud_sd: float = figure(0.0, "kg/kg dry", "scatter between deliveries; engineering choice", recalled=True, ge=0, le=0.1)
     temperature_c: float | None = Field(None, description="delivered temperature; the air's when left out", ge=-20, le=120)
 
 

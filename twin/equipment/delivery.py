@@ -6,7 +6,7 @@ drew over them; nothing has to be carried along.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from twin.clock import TICKS_PER_S
 from twin.engine import Engine
 from twin.equipment.separator import Separator
 from twin.equipment.truck_wash import Gate
-from twin.ledger import SAND, SPECIES, STONE, WATER, book, move, total_kg
+from twin.ledger import FINES, SAND, SPECIES, STONE, WATER, book, move, total_kg
 
 
 @dataclass(slots=True)
@@ -47,6 +47,7 @@ class Purchasing:
         lots: one dict a delivery, also the stock of the first day, until the recorder takes them.
         delivered: lots so far.
         gate: where its trucks come in and go out; mixer trucks use the same.
+        inspect: asked of each truck of aggregate at the gate, with its load, kg, and the fines in it, kg/kg dry; whether it may unload.
     """
 
     CHECK_S = 900.0
@@ -55,6 +56,7 @@ class Purchasing:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.gate = Gate(engine, engine.plant.design)
+        self.inspect: Callable[[Store, float, float], Generator[simpy.Event, Any, bool]] | None = None
         self.lots: list[dict[str, Any]] = []
         self.delivered = 0
         self.stores = list(self._stores())
@@ -136,11 +138,13 @@ class Purchasing:
             while record["connected"] > 0.5:
                 yield engine.wait(15)
         else:
-            self._lot(store, material.supplier, kg, moisture)
-            dry = kg / (1 + moisture)
-            book(plant.state.ledger, store.link, store.species, dry)
-            if moisture > 0:
-                book(plant.state.ledger, store.link, WATER, kg - dry)
+            mud = self._mud(material, rng)
+            if store.kind == "tank" or self.inspect is None or (yield from self.inspect(store, kg, mud)):
+                self._lot(store, material.supplier, kg, moisture, mud=mud)
+                dry = kg / (1 + moisture)
+                for species, part in ((store.species, (1 - mud) * dry), (FINES, mud * dry), (WATER, kg - dry)):
+                    if part > 0:
+                        book(plant.state.ledger, store.link, species, part)
         store.on_order_kg -= kg
         yield from self.gate.goes(dirt_kg)
 
@@ -175,7 +179,11 @@ class Purchasing:
         rain = float(self.engine.plant.state.site["rain_mm_h"][0])
         return float(min(max(material.moisture + material.moisture_sd * rng.standard_normal() + material.rain_moisture * rain, 0.001), 0.2))
 
-    def _lot(self, store: Store, supplier: str, kg: float, moisture: float, came_kg: float | None = None) -> None:
+    def _mud(self, material: Any, rng: Any) -> float:
+        """Fines in a delivery, kg/kg dry."""
+        return float(min(max(material.mud + material.mud_sd * rng.standard_normal(), 0.0), 0.3)) if material.mud > 0 else 0.0
+
+    def _lot(self, store: Store, supplier: str, kg: float, moisture: float, came_kg: float | None = None, mud: float = 0.0) -> None:
         """Note a lot as the interval that it takes up in all that ever came into the store."""
         ledger = self.engine.plant.state.ledger
         if came_kg is None:
@@ -184,4 +192,4 @@ class Purchasing:
                 came_kg += float(total_kg(ledger, self.engine.plant.holder(f"{store.name}.Tanker")))
         self.delivered += 1
         self.lots.append({"lot": self.delivered, "store": store.name, "material": store.material, "supplier": supplier, "kg": float(kg),
-                          "moisture": moisture, "arrived_s": self.engine.env.now / TICKS_PER_S, "in_from_kg": came_kg, "in_to_kg": came_kg + float(kg)})  # fmt: skip
+                          "moisture": moisture, "mud": mud, "arrived_s": self.engine.env.now / TICKS_PER_S, "in_from_kg": came_kg, "in_to_kg": came_kg + float(kg)})  # fmt: skip

@@ -11,7 +11,7 @@ from twin.jit import njit
 from twin.kernels.flow import irregularity, travel
 from twin.kernels.random import normal, uniform
 from twin.kernels.transport import feed_and_advance
-from twin.ledger import N_SPECIES, SPECIES, WATER, book, total_kg
+from twin.ledger import FINES, N_SPECIES, SPECIES, WATER, book, total_kg
 from twin.tags import Equipment, actuator, parameter, sensor
 
 # --- what it is ---------------------------------------------------------------------------------------
@@ -117,8 +117,8 @@ SLOTS = 4
 
 
 def build(site: Site, name: str, cfg: Gate | Screw | Valve | Pump, source: Equipment, source_holder: int, full_kg: float, material: str, species: str,
-          weigher: str, weigher_holder: int) -> Equipment:  # fmt: skip
-    """Put a feeder between a source and the weigher below it."""
+          weigher: str, weigher_holder: int, muddy: bool = False) -> Equipment:  # fmt: skip
+    """Put a feeder between a source and the weigher below it; `muddy` aggregate brings its fines along."""
     column = site.ledger.holder(f"{name}.Falling")
     machine = site.table.add(name, "feeder", TAGS, material, weigher, source.name,
                              {"RatedFlow": cfg.flow_kg_s, "FineShare": cfg.fine_opening, "Closed": 1.0})  # fmt: skip
@@ -126,7 +126,9 @@ def build(site: Site, name: str, cfg: Gate | Screw | Valve | Pump, source: Equip
         s0, s1 = 0, N_SPECIES
     else:
         s0 = SPECIES.index(species)
-        s1 = WATER + 1 if species in ("sand", "stone") else s0 + 1
+        s1 = s0 + 1
+        if species in ("sand", "stone"):
+            s1 = FINES + 1 if muddy else WATER + 1
     site.place(
         "feeder", name, tag=machine.first, source=source_holder, silo=site.find("silo", source.name), bin=site.find("aggregate_bin", source.name), weigher=-1,
         out=site.ledger.link(source_holder, column), land=site.ledger.link(column, weigher_holder),

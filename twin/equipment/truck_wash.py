@@ -113,10 +113,12 @@ class Gate:
             come(self.engine.plant.handle, self._driving, self._way_m, self._come, self._drop, self.dirt_kg, self.WET, self.DROPPED)
         )
 
-    def goes(self, dirt_kg: float) -> Generator[simpy.Event, Any, None]:
-        """SimPy process: a truck leaves, through the wash if that is in service."""
+    def goes(self, dirt_kg: float) -> Generator[simpy.Event, Any, bool]:
+        """SimPy process: a truck leaves, through the wash if that is in service. Returns whether it was washed."""
         plant, w = self.engine.plant, self.record
-        if w is not None and self.cfg is not None and plant.state.io[self._run] > 0.5:
+        washed = w is not None and self.cfg is not None and bool(plant.state.io[self._run] > 0.5)
+        if washed:
+            assert w is not None and self.cfg is not None
             env = self.engine.env
             begins = max(int(env.now), self._free)  # one after the other, all for the same time
             self._free = begins + ticks(self.cfg.wash_s)
@@ -131,6 +133,7 @@ class Gate:
                 rinse(plant.handle, self._rinse, dirt_kg, self.cfg.water_kg, self.cfg.cleans, self.cfg.wash_s, self.cfg.power_kw)
             )
         leave(plant.handle, self._driving, self._way_m, self._go, dirt_kg)
+        return washed
 
 
 # These are called from Python at every passage: they take the handle of the plant's `State`.

@@ -19,6 +19,23 @@ def lots_incomplete(s: Subject) -> Reading:
     return s.counted("lots", where, NO_LOT, "*")
 
 
+@measure("", "deliveries of aggregate that no test covers", "未经检验的骨料进场批次数")
+def deliveries_untested(s: Subject) -> Reading:
+    """Lots of sand and stone that came without a passed test of their store, or beyond the mass that a test stands for (`premises.laboratory.lot_t`)."""
+    s.need("lots", "inspections")
+    lot_kg = 1000.0 * float(s.get("premises.laboratory.lot_t"))
+    aggregate = ", ".join(repr(m) for m, of in s.get("materials").items() if of["species"] in ("sand", "stone")) or "NULL"
+    came = f"""WITH l AS (SELECT lot, store, material, supplier, kg, mud, arrived_s FROM lots WHERE {BOUGHT} AND material IN ({aggregate})),
+        t AS (SELECT source AS store, time_s AS tested_s FROM inspections WHERE kind LIKE 'incoming%' AND result = 'pass'),
+        j AS (SELECT l.*, tested_s FROM l ASOF LEFT JOIN t ON l.store = t.store AND l.arrived_s >= t.tested_s),
+        came AS (SELECT *, tested_s IS NOT NULL AND sum(kg) OVER (PARTITION BY store, tested_s ORDER BY lot) <= {lot_kg} + 1 AS tested FROM j)"""
+    return s.of_run(
+        f"{came} SELECT count(*) FILTER (NOT tested) AS value, count(*) AS n FROM came",
+        ("no aggregate came in the run", "运行中没有骨料进场"),
+        f"{came} SELECT * FROM came WHERE NOT tested ORDER BY lot LIMIT 20",
+    )
+
+
 @measure("%", "weighed material that no lot accounts for", "不可追溯到进场批次的用料比例")
 def untraced_share(s: Subject) -> Reading:
     """Mass drawn from silos, bins and admixture tanks beyond what the store's lots brought in.

@@ -56,15 +56,19 @@ def violations_counted(s: Subject) -> Reading:
     )
 
 
-@measure("%", "trucks washed as they left", "出厂车辆冲洗比例")
+@measure("%", "loads that left through the truck wash", "出厂车辆冲洗比例")
 def washed_share(s: Subject) -> Reading:
-    """Washes of the truck wash over loads that passed the gate; it may wash deliveries of material, too, so the share is held to 100."""
+    """Loads whose truck was washed as it left. Hours of frost are left out, in which water would freeze on the road."""
     if not (s.design.get("water") or {}).get("truck_wash"):
         return Reading(0.0, path="water.truck_wash")
-    s.need("deliveries", "tags")
+    s.need("deliveries", "weather")
+    left = """WITH d AS (SELECT ticket, truck, gate_s, washed FROM deliveries WHERE gate_s IS NOT NULL),
+        air AS (SELECT d.*, least(a.air_c, b.air_c) AS air_c FROM d ASOF LEFT JOIN weather a ON d.gate_s >= a.time_s ASOF LEFT JOIN weather b ON d.gate_s <= b.time_s),
+        l AS (SELECT * FROM air WHERE washed OR coalesce(air_c, 1) >= 0)"""
     return s.of_run(
-        'SELECT least(100.0, 100.0 * (SELECT max("Water.TruckWash.Washed") FROM tags) / nullif(count(gate_s), 0)) AS value, count(gate_s) AS n FROM deliveries',
+        f"{left} SELECT 100.0 * count(*) FILTER (washed) / nullif(count(*), 0) AS value, count(*) AS n FROM l",
         NO_PASSAGE,
+        f"{left} SELECT ticket, truck, gate_s, air_c FROM l WHERE NOT washed ORDER BY gate_s LIMIT 20",
     )
 
 
