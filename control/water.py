@@ -50,7 +50,16 @@ PUMP = np.dtype(
     ]
 )
 AGITATOR = np.dtype(
-    [("run", "i8"), ("running", "i8"), ("failure", "i8"), ("sludge", "i8"), ("since", "i8"), ("answered", "i8"), ("asked", "i8"), ("wanted", "i8")]
+    [
+        ("run", "i8"),
+        ("running", "i8"),
+        ("failure", "i8"),
+        ("sludge", "i8"),
+        ("since", "i8"),
+        ("answered", "i8"),
+        ("asked", "i8"),
+        ("wanted", "i8"),
+    ]
 )
 DIVERTER = np.dtype([("valve", "i8"), ("event", "i8"), ("depth", "f8")])
 # Separator and press: `level` starts it above `start`, stops it below `stop`; a press also looks at the solids.
