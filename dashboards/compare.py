@@ -42,14 +42,14 @@ def page(sweep: Sweep, plotly: str = "", nonce: str = "") -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    found = compared(sweep)
+    found, groups = compared(sweep), levels_of(sweep)
     title = Text("{n}: comparison", "{n}：对比").put(n=sweep.spec.name)
     return rendered(
         "compare.html",
         title=title, page_title=script_json(title), key=key_figures(sweep), about=about(sweep), tables=tables(sweep, found),
         measures=[(m, label(m)) for m in sweep.measures], pairs=[(f"{x}|{y}", Text("{a} · {b}", "{a} · {b}").put(a=label(x), b=label(y))) for x, y in pairs(sweep)],
-        groups=[("", Text("variant or point", "方案或样点")), *((f, same(f)) for f in sweep.spec.factors if _few(sweep, f))],
-        figures=script_json(figures(sweep, found)), first=FIRST if FIRST in sweep.measures else next(iter(sweep.measures), ""),
+        groups=[(g, same(g) if g else Text("variant or point", "方案或样点")) for g in groups],
+        figures=script_json(figures(sweep, found, groups)), rows=script_json(rows(sweep, groups)), first=FIRST if FIRST in sweep.measures else next(iter(sweep.measures), ""),
         plotlyjs="" if plotly else get_plotlyjs(), plotly=plotly, nonce=nonce, policy=policy(nonce),
     )  # fmt: skip
 
@@ -142,13 +142,24 @@ def _verdict(counts: dict[str, int]) -> Any:
 # --- charts ---------------------------------------------------------------------------------------------
 
 
-def figures(sweep: Sweep, found: list[Compared]) -> dict[str, Any]:
+def figures(sweep: Sweep, found: list[Compared], groups: dict[str, list[Any]]) -> dict[str, Any]:
     """Every chart of the page by name: `tornado:MEASURE`, `pareto:X|Y`, `spread:MEASURE|FACTOR`."""
     out: dict[str, Any] = {f"tornado:{m}": tornado(sweep, found, m) for m in sweep.measures}
     out |= {f"pareto:{x}|{y}": front(found, x, y) for x, y in pairs(sweep)}
-    for group in ("", *(f for f in sweep.spec.factors if _few(sweep, f))):
-        out |= {f"spread:{m}|{group}": spread(sweep, m, group) for m in sweep.measures}
-    return out
+    return out | {f"spread:{m}|{group}": spread(m, group, levels) for group, levels in groups.items() for m in sweep.measures}
+
+
+def rows(sweep: Sweep, groups: dict[str, list[Any]]) -> dict[str, Any]:
+    """What charts of single runs are drawn from, once for all: `values` by measure, `levels` by group as numbers of its levels, in the order of the runs."""
+    shown = {m: [None if row[m] is None else float(f"{row[m]:.6g}") for row in sweep.complete] for m in sweep.measures}
+    numbers = {g: {level: i for i, level in enumerate(levels)} for g, levels in groups.items() if len(levels) <= MOST_VARIANTS}
+    return {"values": shown, "levels": {g: [of[row[g or "variant"]] for row in sweep.complete] for g, of in numbers.items()}}
+
+
+def levels_of(sweep: Sweep) -> dict[str, list[Any]]:
+    """What runs may be told apart by: variant or point (`""`), and factors of few levels."""
+    found = {"": list(dict.fromkeys(row["variant"] for row in sweep.complete))}
+    return found | {f: sorted({row[f] for row in sweep.complete}) for f in sweep.spec.factors if _few(sweep, f)}
 
 
 def pairs(sweep: Sweep) -> list[tuple[str, str]]:
@@ -213,7 +224,7 @@ def _level(value: Any) -> str:
 def front(found: list[Compared], x: str, y: str) -> dict[str, Any]:
     """Points by two measures, and those that no other beats in both."""
     names = list(dict.fromkeys(c.variant for c in found))
-    mean = {(c.variant, c.measure): c.value.mean for c in found}
+    mean = {(c.variant, c.measure): float(f"{c.value.mean:.6g}") for c in found if c.measure in (x, y)}
     names = [v for v in names if (v, x) in mean and (v, y) in mean]
     sign = {m: -1.0 if MEASURES[m].better == "more" else 1.0 for m in (x, y)}
     best = pareto([(sign[x] * mean[v, x], sign[y] * mean[v, y]) for v in names])
@@ -225,18 +236,13 @@ def front(found: list[Compared], x: str, y: str) -> dict[str, Any]:
     return {"data": some, "layout": layout(label(y), **ABOVE, xaxis={"title": {"text": label(x)}})}
 
 
-def spread(sweep: Sweep, measure: str, group: str) -> dict[str, Any]:
-    """How a measure scatters: a box for each variant or level, or one histogram of all."""
-    rows = [row for row in sweep.complete if row[measure] is not None]
-    key = group or "variant"
-    levels = list(dict.fromkeys(row[key] for row in rows))
+def spread(measure: str, group: str, levels: list[Any]) -> dict[str, Any]:
+    """How a measure scatters: a box for each variant or level, or one histogram of all. Its values are taken from `rows`."""
     if len(levels) > MOST_VARIANTS:
-        data = [{"type": "histogram", "x": [row[measure] for row in rows], "nbinsx": 30, "marker": {"color": MID}}]
+        data = [{"type": "histogram", "x": {"of": measure}, "nbinsx": 30, "marker": {"color": MID}}]
         return {"data": data, "layout": layout(Text("runs", "运行次数"), xaxis={"title": {"text": label(measure)}}, showlegend=False)}
-    if group:
-        levels = sorted(levels)
     data = [
-        {"type": "box", "name": _level(level), "y": [row[measure] for row in rows if row[key] == level], "boxpoints": "outliers",
+        {"type": "box", "name": _level(level), "y": {"of": measure, "group": group, "level": i}, "boxpoints": "outliers",
          "marker": {"color": SERIES[i % len(SERIES)], "symbol": SYMBOLS[0], "outliercolor": BAD, "size": 4}, "line": {"width": 1.2}}
         for i, level in enumerate(levels)
     ]  # fmt: skip

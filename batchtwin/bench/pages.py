@@ -27,20 +27,24 @@ from batchtwin.bench.runs import Result
 
 VIEWERS, TAGS, SECONDS = 20, 300, 6.0
 OPENED = 7
-SERVER = "import asyncio; from batchtwin.bench.pages import server; asyncio.run(server())"
+SERVER = "import asyncio, sys; from batchtwin.bench.pages import server; asyncio.run(server(*sys.argv[1:]))"
 PEAK = 1_000_000
 FRAMES = 0.85  # share of the frames at 5 Hz that a viewer must get at least
 
 
-async def server() -> None:
-    """Serve a standing plant of which 300 tags change at each frame; print the address, end when stdin closes."""
+async def server(runs: str = "") -> None:
+    """Serve a standing plant of which 300 tags change at each frame; print the address, end when stdin closes.
+
+    Args:
+        runs: folder of the runs; one that is gone afterwards when left out.
+    """
     from dashboards.live.hub import PERIOD_S
     from dashboards.live.serve import pages
     from scenarios.session import Session
 
     live = Session("working-day", controller="reference")
     with TemporaryDirectory() as folder:
-        async with pages(live, "127.0.0.1", 0, None, Path(folder)) as site:
+        async with pages(live, "127.0.0.1", 0, None, Path(runs or folder)) as site:
             print(site.url, flush=True)
             values, chosen = live.sim.image.values, site.hub.indices[:TAGS]
             step = [live.sim.plant.table.tags[i].resolution for i in chosen]
@@ -52,9 +56,9 @@ async def server() -> None:
 
 
 @contextmanager
-def served() -> Iterator[tuple[str, int]]:
+def served(runs: str = "") -> Iterator[tuple[str, int]]:
     """Address and process of a server, for as long as the context lasts."""
-    process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-c", SERVER, runs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip(), process.pid
