@@ -30,6 +30,7 @@ from twin.tickets import FIELDS
 from twin.travel import Driver
 
 WASH_EVERY_S = 6 * 3600.0  # engineering choice
+WASH_LATEST_S = 4 * 3600.0  # concrete may stick in a drum so long where others wait to be washed out (engineering choice)
 AGE_LIMIT_S = 90 * 60.0  # from water to discharge, GB/T 14902-2012 7.5 (recalled)
 SLUMP_TOLERANCE_MM = 30.0  # at 100 mm and more, GB/T 14902-2012 Table 9 (recalled)
 LATE_TEST_S = 300.0  # the site's engineer tests late concrete (engineering choice)
@@ -77,9 +78,10 @@ class Fleet:
         self.written, self.left_m3, self.refused_m3 = 0, 0.0, 0.0
         self.trucks = [plant.record(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self._poured, self._wet = poured, wet
-        self._scale, self._chargers = Server(), Server(max(self.fleet.chargers, 1))
+        self._scale, self._chargers = Server(len(self._yards)), Server(max(self.fleet.chargers, 1))  # a weighbridge at each plant
         self._charger = plant.motor("Gate.Chargers")
         self._washed: dict[int, int] = {}
+        self._sticks: dict[int, int] = {}  # tick since which there is concrete in its drum
         self._dirt: dict[int, float] = {}  # on its wheels, kg
         self._duty: dict[int, tuple[int, float]] = {}  # day, and hours at work on it
         self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
@@ -283,6 +285,7 @@ class Fleet:
         """Leave, drive, pour, drive back, be weighed and washed out; rest and charge when it is time."""
         k, job, s = load.truck - 1, load.job, TICKS_PER_S
         begun = int(self.engine.env.now)
+        self._sticks.setdefault(k, begun)
         yield from self._out(load, ticket)
         ticket["gate_s"] = self.engine.env.now / s
         yield from self._drive(k, job.place, t.DRIVING_OUT, ticket)
@@ -301,7 +304,12 @@ class Fleet:
                 self._again(load, made, back_m3, ticket)
                 return
             washed = made
+            if made:
+                self._sticks.pop(k)
+        if not washed and self.engine.env.now - self._sticks[k] < ticks(WASH_LATEST_S) and self.washout.crowded:
+            washed = True  # it takes another load first
         if not washed:
+            self._sticks.pop(k)
             self._state(k, t.WASHING_OUT)
             self._washed[k] = int(self.engine.env.now)
             yield from self.washout.use(k + 1, int(self.trucks[k]["holder"]), self.fleet.washout_kg)

@@ -51,7 +51,8 @@ def plant_year() -> Result:
 def fleet_year() -> Result:
     """A year of three plants in one town, with 200 trucks between them, all tables kept."""
     base = with_lines(load_design("hzs180").model_dump(mode="json"), ["Line1", "Line2", "Line3"])
-    base["fleet"] |= {"trucks": 200, "pumps": 15, "order_slots": 48}
+    base["fleet"] |= {"trucks": 200, "pumps": 25, "order_slots": 72}
+    base["water"]["separator"] |= {"hopper_m3": 24, "flow_m3_h": 90, "solids_t_h": 30}  # three of hzs180's
     base["district"]["plants"] = {"Line2": "X12Y12", "Line3": "X18Y06"}
     design = Design.model_validate(base)
     plan, _ = load_scenario("plant-year", design)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WASH_S = 300.0  # a drum, or a portion of what is in it (engineering choice)
 PORTION_KG = 1000.0  # that the separator's hopper is given at a time: a whole load at once would run over it (engineering choice)
 PATIENCE_S = 1800.0  # that a truck waits for room in the separator's hopper (engineering choice)
+CROWD = 2  # trucks in the queue (engineering choice)
 FULL = 85.0  # % of the separator's hopper above which trucks wait
 SWEPT = 0.5  # of the silt, by a wet sweeper (engineering choice)
 DAY_S = 86400.0
@@ -39,6 +40,11 @@ class Washout:
         self._basin = plant.holder(self._source) if self._source else -1
         self._level = plant.table.index(f"{self._target}.FeedLevel") if self.loop.separator else -1
         self.place = simpy.Resource(engine.env, places)
+
+    @property
+    def crowded(self) -> bool:
+        """Do so many trucks wait that one whose drum can still wait had better take another load?"""
+        return len(self.place.queue) >= CROWD
 
     def use(self, truck: int, holder: int, water_kg: float) -> Generator[simpy.Event, Any, None]:
         """SimPy process: wash one truck's drum out, a tonne at a time where there is much in it. More concrete takes more water: as much again for each tonne."""
