@@ -10,6 +10,7 @@ import simpy
 from pydantic import Field
 
 from twin.clock import ticks
+from twin.engine import Server
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import at, njit
 from twin.ledger import FINES, WATER, book, move, total_kg
@@ -101,7 +102,8 @@ class Gate:
         self.cfg = design.water.truck_wash
         if self.record is not None:  # whole numbers once and for all: reading a record costs a microsecond
             self._run = int(self.record["tag"]) + RUN
-        self._free = 0  # tick at which the bay is free again
+        yards = {design.district.plant(line) for line in design.lines}
+        self._bays, self._until = Server(len(yards)), 0  # one at each plant, and the tick at which the last of them is free again
         self._way_m, self._driving = 0.5 * design.site.dust.road_m, [m.name for m in plant.motors].index(DRIVING)
         self._come, self._go = plant.link("site", "Trucks.Dirt"), plant.link("Trucks.Dirt", "site")
         self._drop = plant.link("Trucks.Dirt", f"Water.Surface.{yard}") if yard else -1
@@ -120,15 +122,15 @@ class Gate:
         if washed:
             assert w is not None and self.cfg is not None
             env = self.engine.env
-            begins = max(int(env.now), self._free)  # one after the other, all for the same time
-            self._free = begins + ticks(self.cfg.wash_s)
+            begins, ends = self._bays.take(int(env.now), ticks(self.cfg.wash_s))
+            self._until = max(self._until, ends)
             if begins > env.now:
                 w["queue"] += 1
                 yield env.timeout(begins - int(env.now))
                 w["queue"] -= 1
             w["washing"] = 1.0
             yield env.timeout(ticks(self.cfg.wash_s))
-            w["washing"] = 1.0 if self._free > env.now else 0.0
+            w["washing"] = 1.0 if self._until > env.now else 0.0
             dirt_kg -= float(
                 rinse(plant.handle, self._rinse, dirt_kg, self.cfg.water_kg, self.cfg.cleans, self.cfg.wash_s, self.cfg.power_kw)
             )
