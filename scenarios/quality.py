@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ PLANT = Inspection("plant", 100, math.inf)
 SITE = Inspection("site", 100, 100.0)
 BATCH = ("line", "number", "time_s", "volume_m3", "slump_mm", "temperature_c", "age_s", *(f"{s}_kg" for s in SPECIES))
 TICKET = ("ticket", "order", "grade", "line", "batch_from", "batch_to", "volume_m3", "left_s")
-ON_SITE = ("arrived_s", "poured_s", "slump_site_mm", "temperature_site_c", "age_site_min")  # null where the tickets have none
+ON_SITE = ("queued_s", "arrived_s", "poured_s", "slump_site_mm", "temperature_site_c", "age_site_min")  # null where the tickets have none
 SAMPLE = pa.schema([
     ("sample", pa.int64()), ("inspection", pa.string()), ("time_s", pa.float64()), ("grade", pa.string()), ("order", pa.string()), ("line", pa.string()),
     ("ticket", pa.int64()), ("number", pa.int64()), ("lot_batches", pa.int64()), ("lot_m3", pa.float64()), ("slump_mm", pa.float64()),
@@ -78,6 +78,9 @@ class Laboratory:
         seed: of the run.
         starts_s: time of day at which the run starts, s.
         shift_s: length of a shift; shifts count from midnight, by the time at which a load leaves.
+
+    Attributes:
+        tell: called with each sample at the plant and with the time at which its load came to the line, s.
     """
 
     def __init__(self, design: Design, seed: int, starts_s: float = 0.0, shift_s: float = DAY_S) -> None:
@@ -89,6 +92,7 @@ class Laboratory:
         self._samples: list[dict[str, Any]] = []
         self._curing: list[tuple[int, dict[str, Any], list[float]]] = []
         self._taken = 0
+        self.tell: Callable[[dict[str, Any], float], None] | None = None
         self._shift = -1  # the latest that a load left in
 
     def learn(self, recipe: Recipe) -> None:
@@ -183,6 +187,8 @@ class Laboratory:
                   "slump_tolerance_mm": recipe and slump_tolerance_mm(recipe.slump_mm), "fcu_k_mpa": recipe and recipe.strength_mpa,
                   "due_7d_s": taken_s + 7 * DAY_S, "due_28d_s": taken_s + 28 * DAY_S}  # fmt: skip
         self._samples.append(sample)
+        if self.tell and plant and recipe:
+            self.tell(sample, ticket["queued_s"])
         volume_m3 = max(sum(r["volume_m3"] for r in rows), 1e-6)
         kg_m3 = [sum(r[f"{s}_kg"] for r in rows) / volume_m3 for s in SPECIES]
         self._curing += [(age_d, sample, kg_m3) for age_d in AGES_D]

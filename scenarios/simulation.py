@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from control.dispatch.planner import by_rule
 from control.reference import ReferenceController
 from scenarios import tables, weather
+from scenarios.adjustments import ADJUSTMENT, Adjustments
 from scenarios.booking import book_all
 from scenarios.drive import play_batch, play_ticks
 from scenarios.inspections import INSPECTION, Inspections
@@ -144,6 +145,7 @@ class Simulation(Wishes):
         self._let_dispatch()
         self.laboratory = Laboratory(self.design, self.seed, self.scenario.midnight_s)
         self.inspections = Inspections(self.engine, self.design, self.scenario.midnight_s)
+        self.adjustments = Adjustments(self.engine, self.design, self.laboratory, self.gather, self._use)
         if self.design.premises.laboratory.tests_deliveries:
             self.purchasing.inspect = self.inspections.incoming
         book_all(self.engine, self.fleet.book, self.scenario, sky)
@@ -406,9 +408,10 @@ class Simulation(Wishes):
         new["deliveries"] = tables.rows(tables.TICKET, finished)
         new["samples"] = self.laboratory.take(new["batches"], new["deliveries"], everything=self._closed is not None)
         new["cubes"] = self.laboratory.test(self.tick / TICKS_PER_S)
-        if self.inspections.rows is not None:
-            new["inspections"] = tables.rows(INSPECTION, self.inspections.rows)
-            self.inspections.rows.clear()
+        for name, schema, done in (("inspections", INSPECTION, self.inspections.rows), ("adjustments", ADJUSTMENT, self.adjustments.rows)):
+            if done is not None:
+                new[name] = tables.rows(schema, done)
+                done.clear()
         for name, schema in tables.LEDGERS.items():
             new[name] = tables.rows(schema, self.fleet.rows[name])
             self.fleet.rows[name].clear()

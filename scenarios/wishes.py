@@ -12,6 +12,7 @@ from numpy import float64
 from numpy.typing import NDArray
 
 from scenarios import weather
+from scenarios.adjustments import Adjustments
 from scenarios.booking import job
 from scenarios.orders import Change, Order, truckloads
 from scenarios.quality import Laboratory
@@ -63,6 +64,7 @@ class Wishes:
     engine: Engine
     fleet: Fleet
     laboratory: Laboratory
+    adjustments: Adjustments
     sky: weather.Weather
     fidelity: Literal["scan", "batch"]
     switches: dict[int, float]
@@ -235,11 +237,16 @@ class Wishes:
             raise BatchtwinError("E401", problem=problem, mend="allow it, or use another material")
 
         def act() -> None:
-            self.fleet.learn(recipe)
-            self.laboratory.learn(recipe)
+            self._use(recipe)
+            self.adjustments.approve(recipe)
 
         self._wish(Command("load_recipe", recipe.grade, recipe.strength_mpa, "", {"recipe": recipe.model_dump()}, act))
         self.fleet.grades.add(recipe.grade)
+
+    def _use(self, recipe: Recipe) -> None:
+        """Let loads posted from now on use a recipe."""
+        self.fleet.learn(recipe)
+        self.laboratory.learn(recipe)
 
     def rain(self, mm_h: float, lasts_s: float) -> None:
         """Let it rain from the next scan on, on top of the scenario's weather.

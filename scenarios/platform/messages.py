@@ -15,7 +15,7 @@ from scenarios.run import Run
 ROWS = 200  # of one message
 VERSION = 1  # of the form
 WHOLE = {"lot", "shift", "tester", "sample", "ticket", "number", "batch", "redoses", "truck", "age_d"}
-TEXT = {"store", "material", "supplier", "kind", "source", "result", "released_by", "inspection", "grade", "order", "line", "rule", "disposition", "outcome", "way", "remark", "reason",
+TEXT = {"store", "material", "supplier", "kind", "source", "result", "released_by", "inspection", "grade", "recipe", "proposed_by", "signed_by", "order", "line", "rule", "disposition", "outcome", "way", "remark", "reason",
         "decision", "decided_by", "action", "monitor", "text", "target", "species"}  # fmt: skip
 YES_OR_NO = {"passed", "washed"}
 

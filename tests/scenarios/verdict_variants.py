@@ -72,6 +72,8 @@ VARIANTS = [
     Variant(S, "4.10", table="samples", rows="SELECT * FROM t WHERE NOT (inspection = 'plant' AND grade = 'C30')"),
     Variant(S, "5.8", table="lots", change="CASE WHEN lot = 1 THEN 1000.0 ELSE in_to_kg END AS in_to_kg"),
     Variant(S, "5.9", table="weighings", change="CASE WHEN material = 'cement' AND batch = 5 THEN target_kg * 1.1 ELSE target_kg END AS target_kg"),
+    Variant(S, "5.9", **added("adjustments", time_s=3600.0, recipe="C30", material="admixture", from_kg_m3=6.93, to_kg_m3=8.5, approved_kg_m3=6.93, limit=0.15,
+                              signed_by="quality head", signed_s=43000.0)),
     Variant(S, "5.10", table="deliveries", change="CASE WHEN ticket = 7 THEN NULL ELSE slump_mm END AS slump_mm"),
     Variant(S, "5.12", table="returned", change="'' AS decision"),
     Variant(S, "6.4", table="gate", change="CASE WHEN ticket = 7 THEN 'no position' ELSE remark END AS remark"),

@@ -29,6 +29,18 @@ class Laboratory(Part):
     testers: int = figure(2, "count", "on shift; engineering choice", recalled=True, ge=1, le=50)
     test_min: float = figure(40.0, "min", "a wash or density test with its drying; engineering choice", recalled=True, ge=1, le=600)
     test_scatter: float = figure(0.05, "of the value", "of a single test; engineering choice", recalled=True, ge=0, le=0.5)
+    adjusts: bool | None = Field(None, description="the admixture of recipes is adjusted to slump within rights and signed, annex 1, 5.9")
+    adjust_samples: int = figure(3, "count", "last samples of a grade that are averaged; engineering choice", recalled=True, ge=1, le=50)
+    adjust_from_mm: float = figure(
+        15.0, "mm", "off the wanted slump, half of a tolerance of 30 mm; engineering choice", recalled=True, gt=0, le=100
+    )
+    adjust_mm: float = figure(
+        1.4, "mm", "slump for 1 % of the approved dose, from the model's own recipes; engineering choice", recalled=True, gt=0, le=20
+    )
+    adjust_within: float = figure(
+        0.15, "of the dose", "right of the quality head, about the approved dose; engineering choice", recalled=True, gt=0, le=1
+    )
+    signing_min: float = figure(30.0, "min", "from proposal to signature; engineering choice", recalled=True, ge=0, le=1440)
 
 
 class ControlRoom(Part):

@@ -1,4 +1,4 @@
-"""Quality control: sampling, slump, strength and its acceptance, inspections of materials by shift."""
+"""Quality control: sampling, slump, strength and its acceptance, inspections of materials by shift, signed adjustments of recipes."""
 
 from __future__ import annotations
 
@@ -123,4 +123,16 @@ def shifts_uninspected(s: Subject, kinds: list[str]) -> Reading:
         f"{worked} SELECT count(*) FILTER (done.kind IS NULL) AS value, count(*) AS n FROM worked LEFT JOIN done USING (shift, kind)",
         ("the run made no batch later than two hours into a shift", "运行中没有班次开始两小时后的生产"),
         f"{worked} SELECT worked.* FROM worked ANTI JOIN done USING (shift, kind) ORDER BY shift LIMIT 20",
+    )
+
+
+@measure("", "all adjustments of recipes within rights and signed by the quality head", "配合比调整均在权限内并由质量负责人签字")
+def adjustments_signed(s: Subject) -> Reading:
+    """Is each row of `adjustments` that was put in use signed by the quality head, and no further from the approved dose than its limit? Refused ones are not in use."""
+    s.need("adjustments")
+    wrong = "signed_s IS NOT NULL AND (coalesce(signed_by, '') <> 'quality head' OR abs(to_kg_m3 - approved_kg_m3) > \"limit\" * approved_kg_m3 + 1e-9)"
+    return s.of_run(
+        f"SELECT count(*) FILTER ({wrong}) = 0 AS value, count(*) AS n FROM adjustments",
+        ("no recipe was adjusted in the run", "运行中没有配合比调整"),
+        f"SELECT * FROM adjustments WHERE {wrong} ORDER BY time_s LIMIT 20",
     )

@@ -76,6 +76,8 @@ def deviations_unhandled(s: Subject) -> Reading:
 def recipe_departures(s: Subject, gap: float = 0.01) -> Reading:
     """Loads of which a dry material's targets are further from the recipe than `gap`, a share of it.
 
+    The recipe is the design's, or as the quality head has signed it since; where a signature came while the load waited, the nearer one counts.
+    A load that was sent on with what came back has two tickets; its first one tells its volume.
     Sand, stone and water are left out: their targets are corrected for moisture and slurry water.
     """
     s.need("weighings", "deliveries", "batches")
@@ -83,11 +85,20 @@ def recipe_departures(s: Subject, gap: float = 0.01) -> Reading:
     wanted = [(r["grade"], m, float(kg)) for r in s.get("recipes") for m, kg in r["kg_m3"].items() if m in dry and kg > 0]
     if not wanted:
         raise Missing("the design has no recipes", "设计中没有配合比")
-    off = f"""WITH {LOAD_BATCHES}, recipes(grade, material, kg_m3) AS (VALUES {values(wanted)}), sums AS (
+    signed = (
+        "UNION ALL SELECT recipe, material, to_kg_m3, signed_s FROM adjustments WHERE signed_by = 'quality head'"
+        if "adjustments" in s.run.tables
+        else ""
+    )
+    off = f"""WITH {LOAD_BATCHES}, signed(grade, material, kg_m3, from_s) AS (SELECT *, 0.0::DOUBLE FROM (VALUES {values(wanted)}) {signed}),
+        recipes AS (SELECT *, lead(from_s, 1, 'infinity'::DOUBLE) OVER (PARTITION BY grade, material ORDER BY from_s) AS to_s FROM signed), sums AS (
         SELECT ticket, grade, material, any_value(volume_m3) AS volume_m3, sum(target_kg) AS target_kg
         FROM load_batches JOIN (SELECT line, batch, material, target_kg FROM weighings WHERE target_kg > 0 AND {_among(s, list(DRY))}) USING (line, batch)
-        GROUP BY ticket, grade, material),
-        off AS (SELECT *, volume_m3 * kg_m3 AS recipe_kg, target_kg / (volume_m3 * kg_m3) - 1 AS gap FROM sums JOIN recipes USING (grade, material))"""
+        WHERE ticket IN (SELECT min(ticket) FROM deliveries GROUP BY line, "load") GROUP BY ticket, grade, material),
+        off AS (SELECT sums.*, sums.volume_m3 * kg_m3 AS recipe_kg, target_kg / (sums.volume_m3 * kg_m3) - 1 AS gap
+                FROM sums JOIN recipes USING (grade, material) JOIN deliveries d USING (ticket)
+                WHERE from_s <= coalesce(d.at_bay_s, d.left_s) AND to_s > coalesce(d.queued_s, 0)
+                QUALIFY row_number() OVER (PARTITION BY ticket, material ORDER BY abs(gap)) = 1)"""
     return s.of_run(
         f"{off} SELECT count(DISTINCT ticket) FILTER (abs(gap) > {gap}) AS value, count(DISTINCT ticket) AS n FROM off",
         ("no load can be held against a recipe", "没有可与配合比对照的车次"),
