@@ -15,6 +15,7 @@ from batchtwin.access import Json, Lang
 from twin.errors import BatchtwinError
 
 if TYPE_CHECKING:
+    from scenarios.cost import Prices
     from scenarios.whatif.play import Plan
     from scenarios.whatif.sweep import Standing
 
@@ -24,9 +25,20 @@ MANY = 2000  # runs that are played without asking
 Out = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="Folder of the results; sweeps/NAME when left out. An interrupted one goes on.")
 ]
+Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as a page.")]
 Cores = Annotated[int | None, typer.Option(min=1, max=1024, help="Workers on this machine; all cores when left out.")]
 Scheduler = Annotated[str | None, typer.Option(metavar="tcp://…", help="Play on the workers of this Dask scheduler instead.")]
 Costs = Annotated[Path | None, typer.Option(metavar="FILE", help="Your own prices: a YAML file with fields of scenarios/costs.yaml.")]
+Change = Annotated[
+    list[str] | None,
+    typer.Option("--change", metavar="CHANGES", help="A variant: path=value, several joined by ';'. Given again it is one more variant."),
+]
+Design = Annotated[str | None, typer.Option("--design", metavar="DESIGN", help="Another design than the scenario's own.")]
+Seeds = Annotated[int, typer.Option(metavar="N", help="Runs of the base and of each variant, with common seeds.")]
+Until = Annotated[str | None, typer.Option(metavar="T", help="Play for 90s, 10min, 1.5h, 2d, or until a time of day.")]
+Criteria = Annotated[str | None, typer.Option(metavar="BOOK", help="Judge each run by a rule book, too.")]
+Declared = Annotated[str | None, typer.Option(metavar="FILE", help="Facts that the plant declares to the judge; packaged or a YAML file.")]
+Scan = Annotated[bool, typer.Option("--scan", help="Play at 10 ms instead of as fast as possible; needed for a controller of your own.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before very many runs.")]
 Runs = Annotated[bool, typer.Option("--runs", help="Keep each run's folder, too, under FOLDER/kept.")]
 
@@ -43,14 +55,19 @@ def sweep(
     lang: Lang = None,
 ) -> None:
     """Play a sweep: factors combined or drawn, over scenarios, designs and seeds. Interrupted, the same command goes on."""
-    from scenarios.cost import prices
     from scenarios.whatif.play import Plan
     from scenarios.whatif.spec import load_spec
 
-    plan = Plan(*load_spec(spec), prices(str(costs) if costs else None))
+    plan = Plan(*load_spec(spec), _prices(costs))
     folder = out or Path("sweeps", plan.spec.name)
     plan.keep = str(folder / "kept") if runs else None
     ended(folder, played(plan, folder, cores, scheduler, yes), as_json)
+
+
+def _prices(costs: Path | None) -> Prices:
+    from scenarios.cost import prices
+
+    return prices(str(costs) if costs else None)
 
 
 def checked(kind: str, path: Path) -> str:
@@ -175,24 +192,15 @@ def ended(folder: Path, standing: Standing, as_json: bool) -> None:
 
 def what_if(
     base: Annotated[str, typer.Argument(metavar="BASE", help="A packaged scenario or a YAML file: the day as it is.")],
-    change: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--change", metavar="CHANGES", help="A variant: path=value, several joined by ';'. Given again it is one more variant."
-        ),
-    ] = None,
-    design: Annotated[str | None, typer.Option("--design", metavar="DESIGN", help="Another design than the scenario's own.")] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Runs of the base and of each variant, with common seeds.")] = 8,
-    until: Annotated[str | None, typer.Option(metavar="T", help="Play for 90s, 10min, 1.5h, 2d, or until a time of day.")] = None,
-    criteria: Annotated[str | None, typer.Option(metavar="BOOK", help="Judge each run by a rule book, too.")] = None,
-    declared: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Facts that the plant declares to the judge; packaged or a YAML file.")
-    ] = None,
-    scan: Annotated[
-        bool, typer.Option("--scan", help="Play at 10 ms instead of as fast as possible; needed for a controller of your own.")
-    ] = False,
+    change: Change = None,
+    design: Design = None,
+    seeds: Seeds = 8,
+    until: Until = None,
+    criteria: Criteria = None,
+    declared: Declared = None,
+    scan: Scan = False,
     out: Out = None,
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as a page.")] = None,
+    html: Html = None,
     cores: Cores = None,
     scheduler: Scheduler = None,
     costs: Costs = None,
@@ -203,7 +211,6 @@ def what_if(
 ) -> None:
     """Compare a day as it is with the same day changed, side by side, by paired runs."""
     from batchtwin.play import lasts_of
-    from scenarios.cost import prices
     from scenarios.schema import load_scenario
     from scenarios.whatif.play import Plan
     from scenarios.whatif.spec import spec_of_changes
@@ -213,7 +220,7 @@ def what_if(
     until_s = lasts_of(until, load_scenario(base, design)[0]) if until is not None else None
     plan = Plan(
         *spec_of_changes(base, design, change, seeds, criteria, until_s, "scan" if scan else "batch", declared),
-        prices(str(costs) if costs else None),
+        _prices(costs),
     )
     folder = out or _free(Path("sweeps"), f"what-if-{plan.bases[0].scenario.name}")
     plan.keep = str(folder / "kept") if runs else None
@@ -224,7 +231,7 @@ def what_if(
 def compare(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of a sweep or a what-if, also of one that still goes on.")],
     measure: Annotated[str, typer.Option(metavar="MEASURE", help="What effects are of.")] = "cost_cny_m3",
-    html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the comparison as a page.")] = None,
+    html: Html = None,
     as_json: Json = False,
     lang: Lang = None,
 ) -> None:
@@ -273,9 +280,7 @@ def told(folder: Path, html: Path | None, as_json: bool, measure: str = "cost_cn
 
 def optimise(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="What to search: a YAML file, see docs/whatif.md.")],
-    out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of the search; sweeps/NAME when left out. An interrupted one goes on.")
-    ] = None,
+    out: Out = None,
     cores: Cores = None,
     costs: Costs = None,
     as_json: Json = False,
@@ -284,7 +289,6 @@ def optimise(
     """Search sizes for the cheapest plant that keeps its limits and passes a rule book; exit code 1 when none was found."""
     import os
 
-    from scenarios.cost import prices
     from scenarios.whatif.optimise import Trial, load_search
     from scenarios.whatif.optimise import optimise as search_all
 
@@ -296,8 +300,7 @@ def optimise(
             shown = _say("nothing keeps the limits yet", "尚无满足限制的方案") if best.broken else f"{search.least} {best.value:,.4g}"
             print(f"{n}/{search.trials}  {shown}", file=sys.stderr)
 
-    own = prices(str(costs) if costs else None)
-    trials = search_all(search, found, folder, own=own, cores=cores or len(os.sched_getaffinity(0)), progress=tell)
+    trials = search_all(search, found, folder, own=_prices(costs), cores=cores or len(os.sched_getaffinity(0)), progress=tell)
     best = trials[0]
     if as_json:
         print(json.dumps({"folder": str(folder), "trials": len(trials), "keeps_limits": not best.broken, "broken": best.broken, "changes": best.changes,
