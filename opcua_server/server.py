@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -54,6 +56,22 @@ def no_verdict(folder: Path, case: str) -> str:
     raise BatchtwinError("E401", problem="no acceptance cases are on offer here", mend="judge the run's folder elsewhere")
 
 
+def uncollected(build: Callable[..., None]) -> Callable[..., None]:
+    """Build without the garbage collector: all that is built stays, and to look through it again and again takes nearly half the time."""
+
+    @wraps(build)
+    def built(*args: Any, **more: Any) -> None:
+        was_on = gc.isenabled()
+        gc.disable()
+        try:
+            build(*args, **more)
+        finally:
+            if was_on:
+                gc.enable()
+
+    return built
+
+
 class PlantServer:
     """Serves a live run over OPC UA.
 
@@ -69,6 +87,7 @@ class PlantServer:
         url: where it listens, once started.
     """
 
+    @uncollected
     def __init__(self, live: LiveRun, endpoint: str, security: Security, *, limits: Limits | None = None, runs: Path = Path("runs"),
                  scenario: Callable[[str], Any] = no_scenario, verdict: Callable[[Path, str], str] = no_verdict) -> None:  # fmt: skip
         self.live, self.security, self.limits = live, security, limits or Limits()
