@@ -208,7 +208,7 @@ def test_the_same_seed_gives_the_same_inputs():
 
 def test_the_soak_in_small():
     """A few minutes of the day that `make soak` plays: a server process, company that comes and vanishes, lock-step, fuzz."""
-    command = [sys.executable, "tools/soak.py", "--hours", "0.1", "--fuzz", "400", "--scans", "40", "--seed", str(SEED)]
+    command = [sys.executable, "tools/soak.py", "--hours", "0.1", "--fuzz", "250", "--scans", "25", "--seed", str(SEED)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=Path(__file__).parents[2], start_new_session=True
     ) as soak:
