@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field
@@ -45,6 +46,12 @@ class Declared(Part):
     facts: dict[str, Fact] = Field(default_factory=dict)
 
 
+@lru_cache(maxsize=1)
+def known_facts() -> frozenset[str]:
+    """Facts that some packaged rule book asks for."""
+    return frozenset(key for name in book_names() for key in load_book(name).facts)
+
+
 def load_declared(name: str | Path, book: Book) -> Declared:
     """Read a file of declared facts, packaged (`benchmark-180`, an example) or the user's.
 
@@ -54,7 +61,7 @@ def load_declared(name: str | Path, book: Book) -> Declared:
         BatchtwinError: unknown name, unreadable file, or the list of its mistakes.
     """
     books = (book, *map(load_book, book_names()))
-    known = {key for b in books for key in b.facts}
+    known = known_facts() | set(book.facts)
     numbers = {e.declared for b in books for c in b.clauses for e in c.evidence if e.sense in ("least", "most")}
 
     def mistakes(declared: Declared) -> Iterator[Mistake]:

@@ -3,7 +3,7 @@
 A path is a field of the design, or of the scenario: `scenario.` in front says which, and may be left out where only the scenario has the field
 (`dispatch=plan`, `weather.air_c=35`, `orders.0.volume_m3=300`). A name that a mapping does not have yet adds to it
 (`lines.Line1.silos.Cement3={material: cement-42.5, capacity_t: 200}`); `null` takes one out. `controller=MODULE:NAME` is the controller's own.
-`declared.quality_head_qualified=true` is a fact that the plant would declare to a judge.
+`declared.safety_training=true` is a fact that the plant would declare to a judge.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
 
-from scenarios.judging.book import book_names, load_book
-from scenarios.judging.declared import Declared
+from scenarios.judging.declared import Declared, known_facts
 from scenarios.schema import Scenario
 from twin.design.load import parse_fields
 from twin.design.schema import Design, mistakes
@@ -96,12 +94,6 @@ def _declared(base: Base, facts: Mapping[str, Any]) -> Declared:
             new = {"date": base.scenario.starts.date(), "document": "as if declared"}
             held["facts"][key] = held["facts"].get(key, new) | {"value": value}
     return parse_fields(DECLARED, Declared, held)
-
-
-@lru_cache(maxsize=1)
-def known_facts() -> frozenset[str]:
-    """Facts that some packaged rule book asks for."""
-    return frozenset(key for name in book_names() for key in load_book(name).facts)
 
 
 def split(path: str) -> tuple[str, list[str]]:
