@@ -96,7 +96,7 @@ def test_a_sweep_is_played_from_the_page(served: Served, browser: Browser) -> No
     with opened(browser, f"{served.url}/compare") as page:
         page.fill("[name=name]", "grid")
         page.select_option("[name=kind]", "factors")
-        assert page.locator("[name=changes]").is_hidden()
+        expect(page.locator("[name=changes]")).to_be_hidden()
         page.fill("[name=until_h]", "0.2")
         page.fill("[name=seeds]", "1")
         page.fill("[name=factors]", "fleet.battery: 0, 10\ndispatch: nearest, jit")

@@ -4,7 +4,6 @@ import { shell } from "./shell.js";
 
 const at = (id) => document.getElementById(id), form = at("what-if");
 const WATCH_MS = 1000;
-await shell();
 
 async function list() {
   const found = await ask("/api/sweeps") ?? [];
@@ -34,12 +33,15 @@ function factor(line) {
   return [path.trim(), rest.join(":").split(",").map((word) => value(word.trim()))];
 }
 
-form.elements.kind.addEventListener("change", () => {
+function show_kind() {
   for (const kind of ["changes", "factors"]) {
     at(`${kind}-label`).hidden = form.elements.kind.value !== kind;
     form.elements[kind].required = form.elements.kind.value === kind;
   }
-});
+}
+// The form is heard before anything is awaited: whoever is quicker than the network is not missed.
+form.elements.kind.addEventListener("change", show_kind);
+show_kind();
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = (name) => form.elements[name].value.trim(), lines = (name) => text(name).split("\n").map((c) => c.trim()).filter(Boolean);
@@ -55,5 +57,6 @@ form.addEventListener("submit", async (event) => {
 });
 at("stop").addEventListener("click", () => ask("/api/what-if/stop", {}));
 
+await shell();  // last: whoever sees the form finds it at work
 const going = (await list()).find((s) => s.going);
 if (going) watch(going.name);
