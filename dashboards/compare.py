@@ -40,8 +40,6 @@ def page(sweep: Sweep, plotly: str = "", nonce: str = "") -> str:
         plotly: where Plotly is served; it stands in the page itself when left out.
         nonce: of the page's own script, on a server that lets no other run.
     """
-    from plotly.offline import get_plotlyjs
-
     found, groups = compared(sweep), levels_of(sweep)
     title = Text("{n}: comparison", "{n}：对比").put(n=sweep.spec.name)
     return rendered(
@@ -50,8 +48,15 @@ def page(sweep: Sweep, plotly: str = "", nonce: str = "") -> str:
         measures=[(m, label(m)) for m in sweep.measures], pairs=[(f"{x}|{y}", Text("{a} · {b}", "{a} · {b}").put(a=label(x), b=label(y))) for x, y in pairs(sweep)],
         groups=[(g, same(g) if g else Text("variant or point", "方案或样点")) for g in groups],
         figures=script_json(figures(sweep, found, groups)), rows=script_json(rows(sweep, groups)), first=FIRST if FIRST in sweep.measures else next(iter(sweep.measures), ""),
-        plotlyjs="" if plotly else get_plotlyjs(), plotly=plotly, nonce=nonce, policy=policy(nonce),
+        plotlyjs="" if plotly else library(), plotly=plotly, nonce=nonce, policy=policy(nonce),
     )  # fmt: skip
+
+
+def library() -> str:
+    """Plotly itself; to import its package takes longer than all the rest of a page that is served."""
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
 
 
 def policy(nonce: str) -> str:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def _environment() -> Environment:
+    """Templates are compiled once; what is not marked safe is escaped, and a value that is missing is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def rendered(template: str, **values: Any) -> str:
-    """A template of `dashboards/templates` with its values; what is not marked safe is escaped, and a value that is missing is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("dashboards"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template(template).render(**values)
+    """A template of `dashboards/templates` with its values."""
+    return _environment().get_template(template).render(**values)
 
 
 def written(path: str | Path, html: str) -> Path:

@@ -163,6 +163,8 @@ def script_json(data: Any) -> str:
     """JSON that is safe inside a script element; texts as `{"en": …, "zh": …}`, nothing that Plotly would take for markup."""
 
     def plain(value: Any) -> Any:
+        if isinstance(value, float):  # most of all by far
+            return None if value != value else value
         if isinstance(value, Text):
             return {"en": escape(value.en, quote=False), "zh": escape(value.zh, quote=False)}
         if isinstance(value, dict):
@@ -171,7 +173,7 @@ def script_json(data: Any) -> str:
             return [plain(v) for v in value]
         if isinstance(value, str):
             return escape(value, quote=False)
-        return None if isinstance(value, float) and value != value else value
+        return value
 
     text = json.dumps(plain(data), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return (

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from scenarios.whatif.measures import MEASURES
@@ -32,6 +33,14 @@ class Interval:
         return self.half is not None and abs(self.mean) > self.half
 
 
+@cache
+def _quantile(freedom: int, p: float) -> float:
+    """Of Student's t-distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, p))
+
+
 def interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     """Student's t-interval of a mean (Law, Simulation Modeling and Analysis, 4.5); None of no values."""
     n = len(values)
@@ -40,10 +49,8 @@ def interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     mean = math.fsum(values) / n
     if n < 2:
         return Interval(mean, None, n)
-    from scipy.special import stdtrit
-
     deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-    return Interval(mean, float(stdtrit(n - 1, 0.5 + level / 2)) * deviation / math.sqrt(n), n)
+    return Interval(mean, _quantile(n - 1, 0.5 + level / 2) * deviation / math.sqrt(n), n)
 
 
 def paired(base: dict[Any, float], variant: dict[Any, float], level: float = LEVEL) -> Interval | None:
