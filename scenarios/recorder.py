@@ -245,20 +245,23 @@ def sample(p: Any, log: Any, tick: int) -> None:
 def gather(io: Any, log: Any, first: int, last: int, weight: float, begins: bool) -> None:
     """Add some tags to the row under way, weighted with the time since their last sample."""
     r = log.counts[N_ROWS]
+    now, mean = io[first:last], log.rows[r, first:last]  # slices: loops over them need no look at the sign of an index
     if log.low.shape[0] == 1:
-        for i in range(first, last):
-            log.rows[r, i] = io[i] * weight
-    elif begins:
-        for i in range(first, last):
-            log.rows[r, i] = io[i] * weight
-            log.low[r, i] = io[i]
-            log.high[r, i] = io[i]
-    else:
-        for i in range(first, last):
-            v = io[i]
-            log.rows[r, i] += v * weight
-            log.low[r, i] = min(log.low[r, i], v)
-            log.high[r, i] = max(log.high[r, i], v)
+        for i in range(now.shape[0]):
+            mean[i] = now[i] * weight
+        return
+    low, high = log.low[r, first:last], log.high[r, first:last]
+    if begins:
+        for i in range(now.shape[0]):
+            mean[i] = now[i] * weight
+            low[i] = high[i] = now[i]
+        return
+    for i in range(now.shape[0]):
+        mean[i] += now[i] * weight
+    for i in range(now.shape[0]):
+        low[i] = min(low[i], now[i])
+    for i in range(now.shape[0]):
+        high[i] = max(high[i], now[i])
 
 
 @njit

@@ -101,14 +101,14 @@ class Tables:
         n = log.counts[N_ROWS]
         columns: dict[str, Any] = {"time_s": log.row_tick[:n] / TICKS_PER_S}
         tags = self.plant.table.tags
-        means = np.rint(log.rows[:n][:, self.recorded] / self._scale).astype(np.int32).T
-        for i, column in zip(self.recorded, np.ascontiguousarray(means), strict=True):
-            columns[tags[i].name] = column
-        for suffix, buffer in ((".min", log.low), (".max", log.high)):
-            if self.ranged:
-                values = np.rint(buffer[:n][:, self.ranged] / self._range_scale).astype(np.int32).T
-                for i, column in zip(self.ranged, np.ascontiguousarray(values), strict=True):
-                    columns[tags[i].name + suffix] = column
+        for suffix, buffer, which, scale in (
+            ("", log.rows, self.recorded, self._scale),
+            (".min", log.low, self.ranged, self._range_scale),
+            (".max", log.high, self.ranged, self._range_scale),
+        ):
+            steps = np.empty((len(which), n), np.int32)
+            in_steps(buffer, np.array(which, np.int64), scale, steps)
+            columns |= {tags[i].name + suffix: column for i, column in zip(which, steps, strict=True)}
         return pa.table(columns)
 
     def _weighings(self, w: NDArray[Any]) -> pa.Table:
@@ -160,6 +160,20 @@ def cause(w: NDArray[Any], limit: NDArray[np.float64], off: NDArray[np.float64])
     why = np.where(from_scale, np.where(drifted, 2, 3), 1)
     why = np.where(w["faulty"] == 1, 4, np.where(w["faulty"] == 2, 5, why))
     return np.where(np.abs(off) > limit + 1e-9, why, np.where(wrong_moisture, 6, 0))
+
+
+@njit
+def in_steps(rows: Any, which: Any, resolution: Any, steps: Any) -> None:
+    """Some columns of a buffer as whole steps of their resolution, each a row of its own.
+
+    Args:
+        rows: float64 [row, tag]; which: int64 [column], tags; resolution: float64 [column].
+        steps: int32 [column, row], filled in.
+    """
+    for i in range(steps.shape[0]):
+        k, one = which[i], resolution[i]
+        for r in range(steps.shape[1]):
+            steps[i, r] = np.int32(np.rint(rows[r, k] / one))
 
 
 @njit
