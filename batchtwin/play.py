@@ -85,7 +85,7 @@ def folder_of(given: Path | None, stem: str) -> Iterator[Path]:
     Raises:
         BatchtwinError: E203 when it cannot be written.
     """
-    folder = given or Path("runs")
+    folder, first = given or Path("runs"), not Path("runs").exists()
     try:
         for n in count(1) if given is None else ():
             with suppress(FileExistsError):
@@ -99,6 +99,8 @@ def folder_of(given: Path | None, stem: str) -> Iterator[Path]:
         if given is None:
             with suppress(OSError):
                 folder.rmdir()  # only an empty one goes
+                if first:
+                    folder.parent.rmdir()
 
 
 @contextmanager

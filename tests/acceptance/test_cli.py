@@ -336,6 +336,13 @@ def test_a_folder_in_use_or_out_of_reach_is_left_alone(tmp_path: Path) -> None:
     assert "cannot write runs/working-day-20260511-1: " in refused(tmp_path, "run", "working-day", "--until", "1s")
 
 
+def test_a_run_that_cannot_begin_leaves_no_folder(tmp_path: Path) -> None:
+    day = DAY.read_text(encoding="utf-8").replace("{air_c: 22, swing_c: 6}", "{file: none.epw}")
+    (tmp_path / "dark.yaml").write_text(day, encoding="utf-8")
+    assert "none.epw: cannot be read" in refused(tmp_path, "run", "dark.yaml", "--until", "1s")
+    assert [p.name for p in tmp_path.iterdir()] == ["dark.yaml"]
+
+
 def test_messages_in_chinese(tmp_path: Path) -> None:
     for words, lang in (
         (["--lang", "zh", "check", "hzs18"], "C.UTF-8"),
