@@ -132,10 +132,10 @@ def _add_tag(nodes: Nodes, parent: ua.NodeId, name: str, browse: str, tag: Tag, 
     )
 
     def prop(which: str, label: Text, type_: int, value: Callable[[Sequence[str]], Any], rank: int = -1, data_type: int = 0) -> None:
-        """A property of the standard; `value` gives it in the first of some locales that we speak."""
-        made = nodes.property(f"{name}/{which}", node, label, type_, value(()), browse=which, rank=rank, data_type=data_type)
+        """A property that the standard defines, whose namespace it carries in its browse name; `value` gives it in the first of some locales that we speak."""
+        browse = ua.QualifiedName(which, 0)
+        made = nodes.property(f"{name}/{which}", node, label, type_, value(()), browse=browse, rank=rank, data_type=data_type)
         nodes.translate(made, ua.VariantType(type_), value, rank == LIST)
-        _standard_name(nodes, node, made, which)
         if not instance:
             nodes.mandatory(made)
 
@@ -159,15 +159,6 @@ def _add_tag(nodes: Nodes, parent: ua.NodeId, name: str, browse: str, tag: Tag, 
 def range_of(tag: Tag) -> ua.Range:
     """EURange of a tag: its range to twelve digits, without what floating point added when it was computed."""
     return ua.Range(Low=float(f"{tag.low:.12g}"), High=float(f"{tag.high:.12g}"))
-
-
-def _standard_name(nodes: Nodes, owner: ua.NodeId, node: ua.NodeId, name: str) -> None:
-    """Properties that the standard defines carry its namespace in their browse name."""
-    qualified = ua.QualifiedName(name, 0)
-    nodes.space[node].attributes[ua.AttributeIds.BrowseName].value = ua.DataValue(ua.Variant(qualified, ua.VariantType.QualifiedName))
-    for reference in nodes.space[owner].references:
-        if reference.NodeId == node:
-            reference.BrowseName = qualified
 
 
 def _add_image(nodes: Nodes, plant: ua.NodeId, board: Board) -> None:

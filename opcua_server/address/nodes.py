@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from asyncua import ua
-from asyncua.server.address_space import AddressSpace, NodeManagementService
-from asyncua.server.standard_address_space import standard_address_space
+from asyncua.server.address_space import AttributeValue, NodeData
 
+from opcua_server.address.space import fixed, held, lengths, new_space, pointing, shown
 from opcua_server.address.texts import Text
 
 NAMESPACE = "urn:batchtwin:plant"
@@ -17,9 +19,8 @@ APPLICATION_URI = "urn:batchtwin:server"
 NS = 2  # index of our namespace: 0 is the standard's, 1 the server's own
 READ, WRITE, HISTORY = 1, 2, 4  # bits of AccessLevel, OPC 10000-3 8.57
 
-o = ua.ObjectIds
+o, V, Ids = ua.ObjectIds, ua.VariantType, ua.AttributeIds
 SCALAR, LIST = -1, 1  # ValueRank
-PARTS = (ua.NodeId(o.HasComponent), ua.NodeId(o.HasOrderedComponent), ua.NodeId(o.HasProperty))
 
 
 def here(name: str) -> ua.NodeId:
@@ -27,6 +28,7 @@ def here(name: str) -> ua.NodeId:
     return ua.NodeId(name, NS)
 
 
+@cache
 def std(number: int) -> ua.NodeId:
     """NodeId of the standard."""
     return ua.NodeId(number)
@@ -63,51 +65,57 @@ class Nodes:
     """
 
     def __init__(self) -> None:
-        self.space = AddressSpace()
-        self._management = NodeManagementService(self.space)
-        standard_address_space.fill_address_space(self._management)
+        self.space = new_space()
         self.values: dict[ua.NodeId, Callable[[Any], ua.DataValue]] = {}
         self.translated: set[ua.NodeId] = set()
         self.texts: dict[ua.NodeId, tuple[Text, Text]] = {}
-        for child, parent in (
-            (o.BaseObjectType, o.ObjectTypesFolder),
-            (o.BaseDataType, o.DataTypesFolder),
-        ):  # the library's set lacks these
-            self.refer(std(parent), std(child), o.Organizes)
+        self._ends: dict[tuple[ua.NodeId, int, bool], ua.ReferenceDescription] = {}
 
     # --- adding ---------------------------------------------------------------------------------------
 
-    def add(self, node: ua.NodeId, name: str | ua.QualifiedName, attributes: Any, parent: ua.NodeId, reference: int, type_: ua.NodeId | None, text: Text,
-            about: Text | None = None) -> ua.NodeId:  # fmt: skip
-        """Add a node; `attributes` is one of the library's attribute structures. A plain name is one of our namespace."""
+    def add(self, node: ua.NodeId, name: str | ua.QualifiedName, kind: ua.NodeClass, attributes: dict[Any, AttributeValue], parent: ua.NodeId, reference: int,
+            type_: ua.NodeId | None, text: Text, about: Text | None = None) -> ua.NodeId:  # fmt: skip
+        """Add a node; `attributes` are those that not every node has. A plain name is one of our namespace."""
+        if node in self.space:
+            raise ValueError(f"there is a node {node.to_string()} already")
         about = about or text
-        item = ua.AddNodesItem()
-        item.RequestedNewNodeId = node
-        item.BrowseName = ua.QualifiedName(name, node.NamespaceIndex) if isinstance(name, str) else name
-        item.ParentNodeId, item.ReferenceTypeId = parent, std(reference)
-        item.NodeClass = {
-            "Object": ua.NodeClass.Object, "Variable": ua.NodeClass.Variable, "Method": ua.NodeClass.Method, "ObjectType": ua.NodeClass.ObjectType,
-        }[type(attributes).__name__.removesuffix("Attributes")]  # fmt: skip
+        browse = ua.QualifiedName(name, node.NamespaceIndex) if isinstance(name, str) else name
+        label = text.localized()
+        data = NodeData(node)
+        data.attributes = {
+            Ids.NodeId: held(node, V.NodeId), Ids.BrowseName: held(browse, V.QualifiedName), Ids.NodeClass: fixed(kind, V.Int32),
+            Ids.DisplayName: held(label, V.LocalizedText), Ids.Description: held(about.localized(), V.LocalizedText),
+            Ids.WriteMask: fixed(0, V.UInt32), Ids.UserWriteMask: fixed(0, V.UInt32), **attributes,
+        }  # fmt: skip
+        data.references = [self._end(parent, reference, False)]
         if type_ is not None:
-            item.TypeDefinition = type_
-        attributes.DisplayName, attributes.Description = text.localized(), about.localized()
-        item.NodeAttributes = attributes
-        (result,) = self._management.add_nodes([item])
-        result.StatusCode.check()
+            data.references.append(self._end(type_, o.HasTypeDefinition, True))
+        self.space[parent].references.append(
+            ua.ReferenceDescription(std(reference), True, node, browse, label, kind, type_ or ua.ExpandedNodeId())
+        )
+        self.space[node] = data
         self.texts[node] = text, about
         return node
+
+    def _end(self, target: ua.NodeId, reference: int, forward: bool) -> ua.ReferenceDescription:
+        """A reference to a node, one for all that refer to it so: to their parent, to their type."""
+        key = target, reference, forward
+        if key not in self._ends:
+            self._ends[key] = pointing(target, self.space[target], std(reference), forward)
+        return self._ends[key]
 
     def object(self, name: str, parent: ua.NodeId, text: Text, type_: ua.NodeId | None = None, *, browse: str | ua.QualifiedName = "", reference: int = o.HasComponent,
                events: bool = False, about: Text | None = None) -> ua.NodeId:  # fmt: skip
         """An object; `events` makes it a notifier."""
-        attributes = ua.ObjectAttributes(EventNotifier=1 if events else 0)
+        attributes = {Ids.EventNotifier: fixed(1 if events else 0, V.Byte)}
         return self.add(
-            here(name), browse or name.rsplit(".", 1)[-1], attributes, parent, reference, type_ or std(o.BaseObjectType), text, about
-        )
+            here(name), browse or name.rsplit(".", 1)[-1], ua.NodeClass.Object, attributes, parent, reference, type_ or std(o.BaseObjectType), text, about
+        )  # fmt: skip
 
     def object_type(self, name: str, text: Text, parent: ua.NodeId | None = None) -> ua.NodeId:
         """A type of object."""
-        return self.add(here(name), name, ua.ObjectTypeAttributes(), parent or std(o.BaseObjectType), o.HasSubtype, None, text)
+        attributes = {Ids.IsAbstract: fixed(True, V.Boolean)}
+        return self.add(here(name), name, ua.NodeClass.ObjectType, attributes, parent or std(o.BaseObjectType), o.HasSubtype, None, text)
 
     def variable(self, name: str, parent: ua.NodeId, text: Text, type_: int, value: Any = None, *, browse: str | ua.QualifiedName = "", rank: int = SCALAR, access: int = READ,
                  definition: int = o.BaseDataVariableType, data_type: int = 0, reference: int = o.HasComponent, about: Text | None = None,
@@ -119,14 +127,22 @@ class Nodes:
             data_type: NodeId number of a structure or enumeration, when it is not the built-in type itself.
         """
         vtype = ua.VariantType(type_)
-        attributes = ua.VariableAttributes(
-            Value=ua.Variant(value, vtype, is_array=rank == LIST) if value is not None else ua.Variant(), DataType=std(data_type or type_), ValueRank=rank,
-            ArrayDimensions=[0] if rank == LIST else [], AccessLevel=access, UserAccessLevel=access, MinimumSamplingInterval=0.0, Historizing=historizing,
-        )  # fmt: skip
-        node = self.add(here(name), browse or name.rsplit(".", 1)[-1], attributes, parent, reference, std(definition), text, about)
+        variant = ua.Variant(value, vtype, is_array=rank == LIST) if value is not None else ua.Variant()
+        node = self._variable(name, browse or name.rsplit(".", 1)[-1], variant, data_type or type_, rank, (0,) if rank == LIST else (), access, historizing,
+                              parent, reference, definition, text, about)  # fmt: skip
         if computed is not None:
             self.compute(node, vtype, computed, rank == LIST)
         return node
+
+    def _variable(self, name: str, browse: str | ua.QualifiedName, value: ua.Variant, data_type: int, rank: int, dimensions: tuple[int, ...], access: int, historizing: bool,
+                  parent: ua.NodeId, reference: int, definition: int, text: Text, about: Text | None = None) -> ua.NodeId:  # fmt: skip
+        now = datetime.now(UTC)
+        attributes = {
+            Ids.Value: AttributeValue(ua.DataValue(value, SourceTimestamp=now, ServerTimestamp=now)), Ids.DataType: fixed(std(data_type), V.NodeId),
+            Ids.ValueRank: fixed(rank, V.Int32), Ids.ArrayDimensions: lengths(dimensions), Ids.AccessLevel: fixed(access, V.Byte),
+            Ids.UserAccessLevel: fixed(access, V.Byte), Ids.MinimumSamplingInterval: fixed(0.0, V.Double), Ids.Historizing: fixed(historizing, V.Boolean),
+        }  # fmt: skip
+        return self.add(here(name), browse, ua.NodeClass.Variable, attributes, parent, reference, std(definition), text, about)
 
     def property(self, name: str, parent: ua.NodeId, text: Text, type_: int, value: Any = None, **more: Any) -> ua.NodeId:
         """A property of a node."""
@@ -152,7 +168,8 @@ class Nodes:
         node = self.add(
             here(name),
             name.rsplit(".", 1)[-1],
-            ua.MethodAttributes(Executable=True, UserExecutable=True),
+            ua.NodeClass.Method,
+            {Ids.Executable: fixed(True, V.Boolean), Ids.UserExecutable: fixed(True, V.Boolean)},
             parent,
             o.HasComponent,
             None,
@@ -166,57 +183,41 @@ class Nodes:
 
     def argument_list(self, method: ua.NodeId, name: str, which: str, text: Text, arguments: Sequence[Argument]) -> None:
         """The property that describes a method's arguments."""
-        attributes = ua.VariableAttributes(
-            Value=ua.Variant([a.encoded() for a in arguments], ua.VariantType.ExtensionObject), DataType=std(o.Argument), ValueRank=LIST,
-            ArrayDimensions=[len(arguments)], AccessLevel=READ, UserAccessLevel=READ,
-        )  # fmt: skip
-        node = self.add(here(name), which, attributes, method, o.HasProperty, std(o.PropertyType), text)
-        self.translate(node, ua.VariantType.ExtensionObject, lambda locales: [a.encoded(locales) for a in arguments], array=True)
-        data = self.space[node].attributes[ua.AttributeIds.BrowseName]
-        data.value = ua.DataValue(ua.Variant(ua.QualifiedName(which, 0), ua.VariantType.QualifiedName))
-        for reference in self.space[method].references:
-            if reference.NodeId == node:
-                reference.BrowseName = ua.QualifiedName(which, 0)
+        value = ua.Variant([a.encoded() for a in arguments], V.ExtensionObject)
+        node = self._variable(
+            name,
+            ua.QualifiedName(which, 0),
+            value,
+            o.Argument,
+            LIST,
+            (len(arguments),),
+            READ,
+            False,
+            method,
+            o.HasProperty,
+            o.PropertyType,
+            text,
+        )
+        self.translate(node, V.ExtensionObject, lambda locales: [a.encoded(locales) for a in arguments], array=True)
 
     def refer(self, source: ua.NodeId, target: ua.NodeId, reference: int) -> None:
         """A reference between two nodes, both ways."""
         for a, b, forward in ((source, target, True), (target, source, False)):
-            item = ua.AddReferencesItem()
-            item.SourceNodeId, item.TargetNodeId, item.ReferenceTypeId, item.IsForward = a, b, std(reference), forward
-            item.TargetNodeClass = self.node_class(b)
-            (status,) = self._management.add_references([item])
-            status.check()
+            self.space[a].references.append(pointing(b, self.space[b], std(reference), forward))
 
     def mandatory(self, node: ua.NodeId) -> None:
         """Mark a node of a type as mandatory in its instances."""
         self.refer(node, std(o.ModellingRule_Mandatory), o.HasModellingRule)
 
-    def drop(self, *nodes: ua.NodeId) -> None:
-        """Take nodes of the standard's set away, with all that they consist of: what is not there need not be wondered about."""
-        gone: set[ua.NodeId] = set()
-        queue = [n for n in nodes if n in self.space]
-        while queue:
-            node = queue.pop()
-            gone.add(node)
-            queue += [r.NodeId for r in self.space[node].references
-                      if r.IsForward and r.ReferenceTypeId in PARTS and r.NodeId in self.space and r.NodeId not in gone]  # fmt: skip
-        for node in list(self.space.keys()):
-            if node in gone:
-                del self.space[node]
-            else:
-                references = self.space[node].references
-                references[:] = [r for r in references if r.NodeId not in gone]
-
     # --- looking --------------------------------------------------------------------------------------
 
     def node_class(self, node: ua.NodeId) -> ua.NodeClass:
         """Class of a node."""
-        value = self.space[node].attributes[ua.AttributeIds.NodeClass].value
-        return ua.NodeClass(value.Value.Value)  # type: ignore[union-attr]
+        return ua.NodeClass(shown(self.space[node], Ids.NodeClass))
 
     def set_value(self, node: ua.NodeId, value: Any, vtype: ua.VariantType | None = None) -> None:
         """Give a node of the standard its value."""
-        self.space[node].attributes[ua.AttributeIds.Value].value = ua.DataValue(ua.Variant(value, vtype))
+        self.space[node].attributes[Ids.Value] = held(value, vtype)
 
     def is_subtype(self, node: ua.NodeId, ancestor: ua.NodeId) -> bool:
         """Is a type the other one or derived from it."""

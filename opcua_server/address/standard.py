@@ -19,20 +19,11 @@ if TYPE_CHECKING:
 V = ua.VariantType
 STANDARD = "http://opcfoundation.org/UA/"
 PROFILES = ["http://opcfoundation.org/UA-Profile/Server/StandardUA2017"]
-# Optional parts of the Server object that say nothing here.
-ABSENT = (
-    "Server_UrisVersion", "Server_EstimatedReturnTime", "Server_LocalTime", "ServerLog", "Resources", "PublishSubscribe", "ServerConfiguration",
-    "DefaultHAConfiguration", "DefaultHEConfiguration", "Server_ServerRedundancy_RedundantServerArray", "Server_ServerCapabilities_RoleSet",
-    "Server_ServerDiagnostics_SamplingIntervalDiagnosticsArray", "Server_ServerCapabilities_SoftwareCertificates", "Server_ServerCapabilities_ConformanceUnits",
-    "OPCUANamespaceMetadata_StaticStringNodeIdPattern", "OPCUANamespaceMetadata_DefaultRolePermissions", "OPCUANamespaceMetadata_DefaultUserRolePermissions",
-    "OPCUANamespaceMetadata_DefaultAccessRestrictions",
-)  # fmt: skip
 
 
 def fill_standard(server: PlantServer) -> None:
     """Give the standard's nodes their values."""
     nodes, limits = server.nodes, server.limits
-    nodes.drop(*(std(getattr(o, name)) for name in ABSENT))
     started = datetime.now(UTC).replace(tzinfo=None)
     build = ua.BuildInfo("urn:batchtwin", "batchtwin", "batchtwin", VERSION, VERSION, started)
 

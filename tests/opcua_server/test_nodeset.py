@@ -115,6 +115,9 @@ def test_it_has_every_node_of_the_server_once_and_every_reference_once() -> None
             ends = node.attrib["NodeId"], r.text
             written[(r.get("ReferenceType"), *(ends if r.get("IsForward") != "false" else ends[::-1]))] += 1
     assert set(written.values()) == {1}
+    for n in nodes.texts:
+        properties = [r.BrowseName.Name for r in nodes.space[n].references if r.IsForward and r.ReferenceTypeId == std(o.HasProperty)]
+        assert len(properties) == len(set(properties)), n
     kept = {
         node.attrib["NodeId"] for node in root().iter(f"{N}UAVariable") if node.get("Historizing") == "true"
     }  # neither stack below takes it over
