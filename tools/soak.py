@@ -266,6 +266,12 @@ def resident_mb(pid: int) -> float:
     return int(found[1]) / 1024
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has taken, s."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def seen(steady: Steady, admin: Admin, what: str) -> None:
     """The steady subscriber must come to know the newest heartbeat; time stands meanwhile."""
     newest = await admin.value(BEAT)
@@ -294,14 +300,16 @@ async def soak(url: str, pid: int, options: argparse.Namespace) -> list[str]:
     company += [asyncio.create_task(come_and_go(url, random.Random(r.random()), listing, come)) for _ in range(4)]
     stretches = max(round(hours), 4)
     memory: list[float] = []
-    tell("  hour      s      MB sessions  subscr.  clients   fuzzed   ended  messages    values  lost")
+    tell("  hour      s   cpu s      MB sessions  subscr.  clients   fuzzed   ended  messages    values  lost  slowest s")
     began = time.monotonic()
+    Raw.wait_s = STANDSTILL_S  # cores may be shared; how long it took is told
 
     async def line(hour: float) -> None:
         summary = await admin.value(ua.NodeId(ua.ObjectIds.Server_ServerDiagnostics_ServerDiagnosticsSummary))
         memory.append(resident_mb(pid))
-        tell(f"{hour:6.2f} {time.monotonic() - began:6.0f} {memory[-1]:7.1f} {summary.CurrentSessionCount:8} {summary.CurrentSubscriptionCount:8} {come[0]:8} "
-             f"{fuzzer.sent:8} {fuzzer.ended:7} {steady.messages:9} {steady.values:9} {len(steady.lost):5}")  # fmt: skip
+        tell(f"{hour:6.2f} {time.monotonic() - began:6.0f} {cpu_s(pid):7.0f} {memory[-1]:7.1f} {summary.CurrentSessionCount:8} {summary.CurrentSubscriptionCount:8} {come[0]:8} "
+             f"{fuzzer.sent:8} {fuzzer.ended:7} {steady.messages:9} {steady.values:9} {len(steady.lost):5} {fuzzer.slowest_s:10.2f} {fuzzer.slowest}")  # fmt: skip
+        fuzzer.slowest_s, fuzzer.slowest = 0.0, ""
 
     await line(0.0)
     for k in range(1, stretches + 1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -16,7 +17,6 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary, uatcp_to_
 from opcua_server.address.nodes import NS
 from opcua_server.protocol.decoding import Bytes
 
-WAIT_S = 10.0
 HEAD = struct.Struct("<4sIIIII")  # type, size, channel, token, sequence number, request
 PING = 0x7E57_0000  # RequestHandles from here on are those of questions that must be answered
 LONG_AGO = datetime(2026, 1, 1)
@@ -44,7 +44,10 @@ class Raw:
         channel, token: ids of the secure channel, once open.
         session: authentication token, once created.
         sequence: number of the last frame that was sent.
+        wait_s: wall time that an answer may take.
     """
+
+    wait_s = 10.0
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -100,7 +103,7 @@ class Raw:
             Closed: the server has ended it.
         """
         try:
-            async with asyncio.timeout(WAIT_S):  # `wait_for` may swallow a cancellation
+            async with asyncio.timeout(self.wait_s):  # `wait_for` may swallow a cancellation
                 head = await self.reader.readexactly(8)
                 kind, size = struct.unpack("<4sI", head)
                 body = await self.reader.readexactly(size - 8)
@@ -456,11 +459,13 @@ class Fuzzer:
 
     Attributes:
         sent: inputs sent; ended: connections that the server ended on that account.
+        slowest_s: the longest that an input kept a question behind it waiting, and `slowest` its kind of request and size.
     """
 
     def __init__(self, url: str, generator: Generator, ping: bool = True) -> None:
         self.url, self.generator, self._ping = url, generator, ping
         self.sent = self.ended = self._asked = 0
+        self.slowest_s, self.slowest = 0.0, ""
         self._raw: Raw | None = None
         self._bodies: list[bytes] = []
 
@@ -500,7 +505,10 @@ class Fuzzer:
             self._asked += 1
             handle = PING + self._asked % 0x10000
             raw.send(raw.frame(raw.encoded(_QUESTION, handle)))
+            began = time.monotonic()
             await raw.answer(handle)
+            if time.monotonic() - began > self.slowest_s:
+                self.slowest_s, self.slowest = time.monotonic() - began, f"{_kind(data)}, {len(data)} bytes"
         except (Closed, ConnectionError):
             self._lost()
 
@@ -515,6 +523,12 @@ class Fuzzer:
         if self._raw is not None:
             self._raw.close()
         self._raw = None
+
+
+def _kind(frame: bytes) -> str:
+    """What a frame asks for, as far as that can be told."""
+    number = struct.unpack_from("<H", frame, 26)[0] if len(frame) > 28 else 0
+    return str(ua.ObjectIdNames.get(number, "?")).removesuffix("_Encoding_DefaultBinary")
 
 
 _QUESTION = asked("Read", NodesToRead=[ua.ReadValueId(node("Time.Scan"), 13)])
