@@ -7,41 +7,23 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from batchtwin import options
+from batchtwin.options import DONE, FAILED, Json, Lang
+
 if TYPE_CHECKING:
     from opcua_server.access.trust import Listed
     from opcua_server.access.users import UserStore
 
-DONE, FAILED = 0, 1
 EPILOG = "Exit codes: 0 done, 1 the ledger was tampered with, 2 wrong input. The state folder is $BATCHTWIN_STATE."
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
-class Language(StrEnum):
-    """Languages of messages."""
-
-    en = "en"
-    zh = "zh"
-
-
-def _set_language(value: Language | None) -> Language | None:
-    if value:
-        from batchtwin import cli
-
-        cli.language = value.value
-    return value
-
-
-Lang = Annotated[
-    Language | None, typer.Option("--lang", callback=_set_language, is_eager=True, help="Language of messages; that of LANG when left out.")
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout and nothing else.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 Stdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
 
@@ -71,9 +53,7 @@ def root(context: typer.Context, lang: Lang = None) -> None:
 
 
 def _say(key: str, **fields: object) -> str:
-    from batchtwin import cli
-
-    return TEXTS[key][cli.language == "zh"].format(**fields)
+    return TEXTS[key][options.language == "zh"].format(**fields)
 
 
 def _table(rows: list[dict[str, Any]], as_json: bool, empty: str) -> None:

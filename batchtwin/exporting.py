@@ -9,11 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from batchtwin.access import Json, Lang
+from batchtwin.options import DONE, FAILED, Json, Lang
 from twin.errors import BatchtwinError
 
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
-DONE, REFUSED = 0, 1
 
 
 def ledgers(
@@ -61,7 +60,7 @@ def export(
         print(f"{counts['sent']} sent, {counts['refused']} refused, {counts['waiting']} waiting; {box.path}")
         for ledger, why in refused:
             print(f"{ledger}: {why}", file=sys.stderr)
-    raise typer.Exit(REFUSED if refused else DONE)
+    raise typer.Exit(FAILED if refused else DONE)
 
 
 def platform(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin.access import Json, Lang
+from batchtwin import options
+from batchtwin.options import Json, Lang
 
 if TYPE_CHECKING:
     from scenarios.simulation import Simulation
@@ -38,7 +39,7 @@ def fork(
     lang: Lang = None,
 ) -> None:
     """Play a recorded run again to a moment, let several futures go from there, and compare them; exit code 1 when one fails."""
-    from batchtwin import cli, show
+    from batchtwin import show
     from batchtwin.play import lasts_of
     from scenarios.changes import in_words, parse
     from scenarios.futures import fork_recorded, names_of
@@ -67,9 +68,9 @@ def fork(
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
-        show.table([in_line(row, cli.language) for row in rows])
+        show.table([in_line(row, options.language) for row in rows])
         print(target)
-    raise typer.Exit(cli.DONE if all(row["state"] == "complete" for row in rows) else cli.FAILED)
+    raise typer.Exit(options.DONE if all(row["state"] == "complete" for row in rows) else options.FAILED)
 
 
 def in_line(row: dict[str, Any], language: str) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchtwin.access import Json, Lang
+from batchtwin import options
+from batchtwin.options import DONE, FAILED, Json, Lang
 from twin.errors import BatchtwinError
 
 if TYPE_CHECKING:
     from scenarios.judging.verdict import ClauseResult, Verdict
     from twin.design.schema import Title
 
-DONE, FAILED = 0, 1
 WORDS = {
     "pass": ("pass", "通过"), "fail": ("fail", "不通过"), "not_evidenced": ("not evidenced", "证据不足"), "not_applicable": ("not applicable", "不适用"),
     "Section": ("Section", "章节"), "Clauses": ("Clauses", "条款"), "indicative": ("indicative", "仅供参考"), "should": ("should", "宜"), "more": ("and {n} more", "另有 {n} 条"),
@@ -38,7 +38,6 @@ def judge(
     lang: Lang = None,
 ) -> None:
     """Judge a run by a rule book, clause by clause; exit code 1 when a clause of musts fails."""
-    from batchtwin import cli
     from scenarios.judging.book import load_book
     from scenarios.judging.declared import load_declared
     from scenarios.judging.judge import judge as judged
@@ -56,7 +55,7 @@ def judge(
     if as_json:
         print(json.dumps(verdict.as_json(), indent=1, ensure_ascii=False, default=str))
     else:
-        show(verdict, cli.language)
+        show(verdict, options.language)
     raise typer.Exit(DONE if verdict.passed else FAILED)
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from batchtwin.access import Json, Lang
+from batchtwin import options
+from batchtwin.options import Json, Lang
 from twin.errors import BatchtwinError
 
 HEADS = {
@@ -28,7 +29,7 @@ def province(
     lang: Lang = None,
 ) -> None:
     """Play a year of many plants, share the orders between them, try policies, and judge each by hubei-province."""
-    from batchtwin import cli, show
+    from batchtwin import show
     from dashboards.province import write_page
     from scenarios.judging.book import load_book
     from scenarios.judging.declared import load_declared
@@ -48,7 +49,7 @@ def province(
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
     else:
-        show.table([in_line(row, cli.language) for row in rows])
+        show.table([in_line(row, options.language) for row in rows])
         print(page)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batchtwin import cli
+from batchtwin import options
 from batchtwin.show import Screen
 from scenarios.whatif.compare import Compared, Interval, clause_results, variants
 from scenarios.whatif.effects import effects, sobol
@@ -20,7 +20,7 @@ def show(done: Sweep, found: Sequence[Compared], measure: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    screen, zh, names = Screen(), cli.language == "zh", variants(done)
+    screen, zh, names = Screen(), options.language == "zh", variants(done)
     style = box.SIMPLE_HEAD if screen.is_terminal else None
 
     def grid(*heads: str) -> Table:

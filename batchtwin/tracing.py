@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin.access import Json, Lang
+from batchtwin import options
+from batchtwin.options import Json, Lang
 from twin.errors import BatchtwinError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ def trace(
     lang: Lang = None,
 ) -> None:
     """Trace a delivery to batches, lots, suppliers, moisture, deviations and cubes, or a lot back to its deliveries."""
-    from batchtwin import cli
     from scenarios.run import open_run
     from scenarios.trace import trace_lot, trace_ticket
 
@@ -42,7 +42,7 @@ def trace(
     if as_json:
         print(json.dumps(found.as_json(), indent=1, ensure_ascii=False, default=str))
     else:
-        show(found, cli.language)
+        show(found, options.language)
 
 
 def show(trace: Trace, language: str) -> None:

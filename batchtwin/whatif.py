@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchtwin.access import Json, Lang
+from batchtwin import options
+from batchtwin.options import DONE, FAILED, Json, Lang
 from twin.errors import BatchtwinError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from scenarios.whatif.play import Plan
     from scenarios.whatif.sweep import Standing
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
 MANY = 2000  # runs that are played without asking
 
 Out = Annotated[
@@ -109,9 +109,7 @@ def played(plan: Plan, folder: Path, cores: int | None, scheduler: str | None, y
 
 
 def _say(en: str, zh: str) -> str:
-    from batchtwin import cli
-
-    return zh if cli.language == "zh" else en
+    return zh if options.language == "zh" else en
 
 
 def _asked(plan: Plan, cores: int | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import typer
 from asyncua import ua
 from typer.testing import CliRunner
 
-from batchtwin import access, cli
+from batchtwin import access, options
 from opcua_server.access.audit import Audit
 from opcua_server.access.certificates import own_certificate
 from opcua_server.access.state import state_folder
@@ -27,7 +27,7 @@ PASSWORD = "open sesame"
 def folder(tmp_path, monkeypatch):
     """The state folder of a user with an empty one."""
     monkeypatch.setenv("BATCHTWIN_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(cli, "language", "en")
+    monkeypatch.setattr(options, "language", "en")
     return state_folder()
 
 
