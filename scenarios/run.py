@@ -62,10 +62,19 @@ class Run:
             with suppress(duckdb.CatalogException):  # versions without the setting; a nested loop took 10 s over a year's alarms
                 self._duck.execute("SET asof_loop_join_threshold = 0")
             for table in self.tables:
-                whole = self.path / table / WHOLE
+                whole = self._whole(table)
                 files = str(whole if whole.exists() else self.path / table / "part-*.parquet").replace("'", "''")
                 self._duck.execute(f"CREATE VIEW {table} AS SELECT {self._columns(table)} FROM read_parquet('{files}')")
         return self._duck
+
+    def _whole(self, table: str) -> Path:
+        """The file of a table that was written in many parts; it stands once the run has ended."""
+        return self.path / table / WHOLE
+
+    def files(self, table: str) -> list[Path]:
+        """The files of a table, in the order of time."""
+        whole = self._whole(table)
+        return [whole] if whole.exists() else sorted((self.path / table).glob("part-*.parquet"))
 
     def _columns(self, table: str) -> str:
         """Scaled integers back to units."""

@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from scenarios.acceptance import conditions
@@ -67,17 +69,18 @@ class Columns(Mapping[str, Floats]):
     """Tags of a run as columns, read when they are first asked for."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        # not by SQL, whose binder would look at the thousand columns of the table for each query
+        self._files = [pq.ParquetFile(file) for file in run.files("tags")]
+        self._resolution = run.info.get("resolution", {})
         self._read: dict[str, Floats] = {}
 
     def read(self, names: list[str]) -> None:
         """Read several columns in one go."""
         missing = [n for n in names if n not in self._read]
         if missing:
-            columns = ", ".join('"' + n + '"' for n in missing)
-            table = self._run.sql(f"SELECT {columns} FROM tags ORDER BY time_s")
+            table = pa.concat_tables([file.read(columns=missing) for file in self._files])
             for name in missing:
-                self._read[name] = table.column(name).to_numpy().astype(np.float64)
+                self._read[name] = table.column(name).to_numpy().astype(np.float64) * self._resolution.get(name, 1)
 
     def __getitem__(self, name: str) -> Floats:
         self.read([name])
