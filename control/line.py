@@ -197,7 +197,7 @@ def hold_still(n: Any, c: Any, io: Any) -> None:
     for k in range(n.first_doser, n.first_doser + n.dosers):
         dosing.rest(c.dosers[k], c, io)
     io[n.wait_open], io[n.out_open], io[n.door] = 0.0, 0.0, 0.0
-    if n.state == SAFE or n.state == STOPPED or too_early(n):
+    if n.state == SAFE or n.state == STOPPED or too_early(n, io):
         io[n.belt_run] = 0.0
     if io[n.estop] > 0.5 or io[n.tripped] > 0.5 or n.state == STOPPED:
         io[n.mixer_run] = 0.0
@@ -391,13 +391,13 @@ def transfer(n: Any, c: Any, io: Any, now: int) -> None:
     elif n.belt_ran - n.belt_from > n.travel_ticks + CLEAR_TICKS and n.wait_batch == 0:
         n.wait_batch, n.moved, n.belt_batch, n.belt = n.belt_batch, n.belt_batch, 0, BELT_IDLE
     if n.state == RUNNING or n.state == ABORTING:
-        io[n.belt_run] = 0.0 if too_early(n) else 1.0
+        io[n.belt_run] = 0.0 if too_early(n, io) else 1.0
 
 
 @njit
-def too_early(n: Any) -> bool:
-    """Would the belt throw the next batch into a waiting hopper that still holds, or lets through, the one before?"""
-    return n.belt != BELT_IDLE and n.wait_batch != 0 and n.belt_ran > n.travel_ticks - CLEAR_TICKS
+def too_early(n: Any, io: Any) -> bool:
+    """Would the belt throw the next batch into a waiting hopper that still holds the one before, or is not shut?"""
+    return n.belt != BELT_IDLE and n.belt_ran > n.travel_ticks - CLEAR_TICKS and (n.wait_batch != 0 or io[n.wait_closed] < 0.5)
 
 
 @njit
@@ -431,7 +431,7 @@ def mix(n: Any, c: Any, io: Any, now: int) -> None:
         stage(n, DISCHARGE, now)
     elif n.stage == DISCHARGE:
         io[n.door] = 50.0 if since < 2 * SECOND else 100.0
-        if since > 4 * SECOND and io[n.power] < 1.05 * n.idle_kw:
+        if turning and since > 4 * SECOND and io[n.power] < 1.05 * n.idle_kw:  # one that stands draws nothing, full or empty
             if n.low_since == 0:
                 n.low_since = now
             if now - n.low_since >= SECOND:

@@ -32,6 +32,7 @@ BATCH = np.dtype(
 ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
 
 WETS = 64  # batches whose beginning is remembered, more than any load has
+NEW_KG = 20.0  # more in the mixer than this is a batch, or the beginning of the next
 SPARE = 512  # rows that one step of the line may add
 
 N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED, IN_ROW_SLOW, NEXT_SLOW, SAMPLED_SLOW, WATERED = range(12)
@@ -53,7 +54,7 @@ class Log(NamedTuple):
         base_kg, base_shown_kg: true mass on each weigher, and what it showed, when its present ingredient began.
         records: records seen of each weigher.
         drawn_kg: what had left each feeder's source at its last record.
-        open_door: whether each mixer's door has opened since its last batch.
+        left_kg: least that each mixer has held since its last batch was noted; less than nothing once another has come in.
         poured: batches discharged by each mixer.
         wet: int64 [mixer, WETS], tick at which water met the cement of its last batches, by number of the batch.
     """
@@ -74,7 +75,7 @@ class Log(NamedTuple):
     base_shown_kg: NDArray[np.float64]
     records: NDArray[np.float64]
     drawn_kg: NDArray[np.float64]
-    open_door: NDArray[np.float64]
+    left_kg: NDArray[np.float64]
     poured: NDArray[np.int64]
     wet: NDArray[np.int64]
 
@@ -199,14 +200,18 @@ def watch_weigher(p: Any, log: Any, k: int, tick: int) -> None:
 
 @njit
 def watch_mixer(p: Any, log: Any, k: int, tick: int) -> None:
-    """Note a batch, with its true composition, when the mixer's door begins to open on it."""
+    """Note a batch, with its true composition, when the mixer's door begins to open on it; once, though its discharge be interrupted."""
     m = p.mixers[k]
     if m.door <= 0.0:
-        log.open_door[k] = 0.0
+        if m.mass_kg > log.left_kg[k] + NEW_KG:
+            log.left_kg[k] = -1.0
         return
-    if log.open_door[k] > 0.5 or m.mass_kg < 20.0:
+    if log.left_kg[k] >= 0.0:
+        log.left_kg[k] = min(log.left_kg[k], m.mass_kg)
         return
-    log.open_door[k] = 1.0
+    if m.mass_kg < NEW_KG:
+        return
+    log.left_kg[k] = m.mass_kg
     log.poured[k] += 1
     log.wet[k, log.poured[k] % WETS] = tick - round(m.age_s * TICKS_PER_S)
     row = log.batches[log.counts[N_BATCHES]]

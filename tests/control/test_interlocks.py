@@ -115,6 +115,42 @@ def test_nothing_goes_into_a_standing_mixer(watch: Watch) -> None:
     finish(watch)
 
 
+@pytest.mark.parametrize(("after_s", "lasts_s"), [(0.5, 2.0), (4.5, 3.0), (6.0, 20.0), (9.0, 3.0)])
+def test_a_mixer_that_stands_while_it_discharges_is_emptied_before_it_is_charged(watch: Watch, after_s: float, lasts_s: float) -> None:
+    desk = watch.desk
+    until(watch, lambda: desk.stage == "discharging", 200)
+    during(watch, after_s)
+    desk.fault("power-dip", "Station", 0.6)
+    during(watch, lasts_s)
+    assert not desk["Mixer.Running"] and desk.stage == "discharging"
+    desk.clear("power-dip", "Station")
+    finish(watch)
+
+
+@pytest.mark.parametrize("fault", ["emergency-stop", "local-selected"])
+def test_a_batch_whose_discharge_is_interrupted_is_one_batch(watch: Watch, fault: str) -> None:
+    desk = watch.desk
+    until(watch, lambda: desk.stage == "discharging" and desk.kg("Mixer") < 4000, 200)
+    desk.fault(fault, "Station")
+    during(watch, 5)
+    assert desk["Mixer.DoorClosed"] and desk.kg("Mixer") > 1000
+    desk.clear(fault, "Station")
+    desk.write("Station.Start", 1)
+    finish(watch)
+    assert desk.sim.outcome("complete")["batches"] == 3
+
+
+def test_the_belt_waits_for_the_waiting_hopper_to_be_shut(watch: Watch) -> None:
+    desk = watch.desk
+    until(watch, lambda: desk["Hopper.Waiting.Open"], 120)
+    during(watch, 4)
+    desk.fault("stuck-hopper-gate", "Hopper.Waiting")
+    during(watch, 100)
+    assert desk["Station.GateFailure"] and desk.kg("Hopper.Waiting") < 50 and desk.kg("Belt") > 2000 and not desk["Belt.Running"]
+    desk.clear("stuck-hopper-gate", "Hopper.Waiting")
+    finish(watch)
+
+
 def test_nothing_goes_into_a_mixer_whose_door_does_not_shut(watch: Watch) -> None:
     desk = watch.desk
     until(watch, lambda: desk.stage == "discharging" and desk["Mixer.DoorPosition"] > 99, 200)

@@ -232,6 +232,22 @@ class OpensOntoTheLastBatch(Spoiled):
             io[self.at("Mixer.Door")] = 100.0
 
 
+class TakesStandingForEmpty(Spoiled):
+    """Shuts the door of a mixer that stands, for it draws no power: it must be empty."""
+
+    def after(self, io: np.ndarray, now: int) -> None:
+        line = self.line
+        if line["stage"] == DISCHARGE and now - line["stage_since"] > 400 and io[self.at("Mixer.Running")] < 0.5:
+            io[self.at("Mixer.Door")] = 0.0
+            line["stage"], line["stage_since"] = CLOSING, now
+
+
+class NeverSeesTheHopperOpen(Blind):
+    """Takes the waiting hopper for shut."""
+
+    unseen = {"Hopper.Waiting.GateClosed": 1.0}
+
+
 class ChargesStandingMixer(Spoiled):
     """Goes on charging when the mixer stands."""
 

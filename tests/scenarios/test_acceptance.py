@@ -62,10 +62,14 @@ FAILS: dict[type, dict[str, set[str]]] = {
         "belt-trip": {"lost", "loads-delivered"}, "mixer-trip": {"lost", "loads-delivered"}, "link-lost": {"lost", "loads-delivered"},
         "scale-frozen": set(),
     },
-    bad.ChargesStandingMixer: {"interlocks": {"mixer-turns"}, "tolerances": set(), "mixer-trip": set()},
-    bad.ChargesThroughOpenDoor: {
-        "interlocks": {"mixer-turns", "door-shut", "mixer-kept-running", "batches-mixed", "lost", "loads-delivered"}, "over-tolerance": set(),
+    bad.TakesStandingForEmpty: {
+        "power-dip": {"not-charged", "lost", "batches-composed", "batches-mixed", "loads-delivered"}, "interlocks": set(), "hopper-gate": set(),
     },
+    bad.NeverSeesTheHopperOpen: {
+        "hopper-gate": {"alarm", "lost", "batches-composed", "batches-mixed", "loads-delivered"}, "power-dip": set(), "tolerances": set(),
+    },
+    bad.ChargesStandingMixer: {"interlocks": {"mixer-turns"}, "tolerances": set(), "mixer-trip": set()},
+    bad.ChargesThroughOpenDoor: {"interlocks": {"door-shut", "lost", "loads-delivered"}, "over-tolerance": set()},
     bad.LoadsStandingBelt: {
         "belt-trip": {"discharge-stops", "lost", "batches-composed", "loads-delivered"}, "interlocks": {"belt-runs", "lost", "loads-delivered"},
         "tolerances": set(), "mixer-trip": set(),
