@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 from junitparser import JUnitXml
+from zygote import batchtwin as forked
 
 from scenarios.run import open_run
 
 ROOT = Path(__file__).resolve().parents[2]
 ENV = os.environ | {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "LC_ALL": "", "LC_MESSAGES": "", "PYTHONUNBUFFERED": "1"}
-COLD_S = 1200.0  # a command may have to compile the kernels first, on busy cores
 TWIN = [sys.executable, "-m", "batchtwin"]
 
 
 def batchtwin(*words: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*TWIN, *words], cwd=folder, env=ENV | env, capture_output=True, text=True, timeout=COLD_S)
+    return forked(folder, *words, env=ENV | env)
 
 
 @contextmanager

@@ -16,9 +16,13 @@ from pathlib import Path
 
 FORKS = """
 import json, os, sys, traceback
+import batchtwin.accepting, batchtwin.serving
 from batchtwin.cli import main
+from opcua_server import scenarios, serve
+from opcua_server.address.nodes import Nodes
 from scenarios.simulation import Simulation
 
+Nodes()
 for fidelity in ("scan", "batch"):
     Simulation("working-day", until_s=1, fidelity=fidelity).run()
 for line in sys.stdin:
@@ -56,7 +60,8 @@ def _forks(environment: str) -> subprocess.Popen[str]:
 def batchtwin(folder: Path, *words: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command in a folder, as `subprocess.run` with captured text would."""
     base = {name: value for name, value in env.items() if name not in ("LANG", "LC_ALL", "LC_MESSAGES")} | {"LANG": "C.UTF-8"}
-    server = _forks(json.dumps({k: base[k] for k in sorted(base) if not k.startswith("PYTEST_")}))
+    own = ("PYTEST_", "BATCHTWIN_")  # of one test or one command: the process that imports is the same for all
+    server = _forks(json.dumps({k: base[k] for k in sorted(base) if not k.startswith(own)}))
     assert server.stdin is not None and server.stdout is not None
     with tempfile.TemporaryDirectory() as said:
         out, err = Path(said, "out"), Path(said, "err")
