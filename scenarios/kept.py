@@ -28,6 +28,7 @@ class Kept(Run):
         self.recent = None
         self._parts: dict[str, list[pa.Table]] = {}
         self._duck: duckdb.DuckDBPyConnection | None = None
+        self._viewed: set[str] = set()
 
     def append(self, table: str, rows: pa.Table) -> None:
         """Add rows to a table."""
@@ -49,13 +50,14 @@ class Kept(Run):
     def state(self) -> str:
         return str(self.info["state"])
 
-    @property
-    def duck(self) -> duckdb.DuckDBPyConnection:
+    def _viewing(self, tables: list[str]) -> duckdb.DuckDBPyConnection:
         if self._duck is None:
             import duckdb
 
             self._duck = duckdb.connect(config={"threads": 1})
-            for name in self.tables:
+        for name in tables:
+            if name not in self._viewed:
+                self._viewed.add(name)
                 self._duck.register(f"{name}_rows", pa.concat_tables(self._parts[name]))
                 self._duck.execute(f"CREATE VIEW {name} AS SELECT {self._columns(name)} FROM {name}_rows")
         return self._duck

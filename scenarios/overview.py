@@ -37,7 +37,8 @@ def write_blocks(folder: Path, number: int, rows: pa.Table) -> None:
         columns[LEAST + name] = np.minimum.reduceat(values, starts)
         columns[GREATEST + name] = np.maximum.reduceat(values, starts)
     part = folder / f"blocks-{number:05d}.tmp"
-    pq.write_table(pa.table(columns), part, compression="zstd")
+    # neither dictionaries nor statistics pay for a few rows of two thousand columns
+    pq.write_table(pa.table(columns), part, compression="zstd", use_dictionary=False, write_statistics=False)
     os.replace(part, folder / f"blocks-{number:05d}.pq")
 
 

@@ -38,6 +38,7 @@ class Run:
             raise BatchtwinError("E201", path=self.path, problem="run.json holds no mapping")
         self.tables = sorted(p.name for p in self.path.iterdir() if p.is_dir() and any(p.glob("*.parquet")))
         self._duck: duckdb.DuckDBPyConnection | None = None
+        self._viewed: set[str] = set()
 
     @property
     def state(self) -> str:
@@ -55,13 +56,19 @@ class Run:
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
         """DuckDB connection with a view for each table; the tags table in engineering units."""
+        return self._viewing(self.tables)
+
+    def _viewing(self, tables: list[str]) -> duckdb.DuckDBPyConnection:
+        """The connection with a view for each of some tables at least: that of the tags, with a thousand columns, takes longer than most queries."""
         if self._duck is None:
             import duckdb
 
             self._duck = duckdb.connect()
             with suppress(duckdb.CatalogException):  # versions without the setting; a nested loop took 10 s over a year's alarms
                 self._duck.execute("SET asof_loop_join_threshold = 0")
-            for table in self.tables:
+        for table in tables:
+            if table not in self._viewed:
+                self._viewed.add(table)
                 whole = self._whole(table)
                 files = str(whole if whole.exists() else self.path / table / "part-*.parquet").replace("'", "''")
                 self._duck.execute(f"CREATE VIEW {table} AS SELECT {self._columns(table)} FROM read_parquet('{files}')")
@@ -85,7 +92,8 @@ class Run:
 
     def sql(self, query: str) -> pa.Table:
         """Result of a SQL query over the run's tables."""
-        return self.duck.sql(query).to_arrow_table()
+        asked = query.lower()
+        return self._viewing([t for t in self.tables if t.lower() in asked]).sql(query).to_arrow_table()
 
     def table(self, name: str) -> pa.Table:
         """A whole table as Arrow.
