@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from scenarios.simulation import Simulation
 from twin.clock import TICKS_PER_S, ticks
 from twin.engine import ALARMS
@@ -53,7 +55,8 @@ class AlarmBook:
         self._sim, self._tell = sim, tell
         table = sim.plant.table
         self.alarms = {tag.name: Alarm(tag) for tag in table if tag.alarm}
-        self._index = {table.index(name): alarm for name, alarm in self.alarms.items()}
+        self._index = np.array([table.index(name) for name in self.alarms], np.int64)
+        self._active = np.zeros(len(self.alarms), bool)  # as `Alarm.active`: most looks find nothing new, and there are hundreds of alarms
         sim.engine.watch(ALARMS, self.look)
         self.look()
 
@@ -62,12 +65,14 @@ class AlarmBook:
 
     def look(self) -> None:
         """Compare with the process image; called at each scan in which an alarm changed, so none is too short to be seen."""
-        io, now = self._sim.plant.state.io, self._sim.tick
-        for index, alarm in self._index.items():
-            active = io[index] > 0.5
-            if active == alarm.active:
-                continue
-            alarm.active, alarm.changed = bool(active), now
+        active_now, now = self._sim.plant.state.io[self._index] > 0.5, self._sim.tick
+        new = np.flatnonzero(active_now != self._active)
+        if not len(new):
+            return
+        self._active, alarms = active_now, list(self.alarms.values())
+        for i in new:
+            alarm, active = alarms[i], bool(active_now[i])
+            alarm.active, alarm.changed = active, now
             if active:
                 alarm.acked = alarm.confirmed = False
             elif alarm.shelved_until == float("inf"):
