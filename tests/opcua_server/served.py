@@ -71,10 +71,10 @@ async def until(true: Callable[[], Any], what: str = "") -> None:
 
 
 @cache
-def few_trucks(design: str = "hzs180") -> Design:
-    """A packaged design with six trucks and four order slots: the others would be the same again, and take time."""
+def few_trucks(design: str = "hzs180", trucks: int = 6, slots: int = 4) -> Design:
+    """A packaged design with few trucks and order slots: the others would be the same again, and take time."""
     whole = load_design(design)
-    return whole.model_copy(update={"fleet": whole.fleet.model_copy(update={"trucks": 6, "order_slots": 4})})
+    return whole.model_copy(update={"fleet": whole.fleet.model_copy(update={"trucks": trucks, "order_slots": slots})})
 
 
 class Served:

@@ -43,7 +43,7 @@ def heart(**more: tuple[V, Any]) -> SmallPlc:
 
 
 def live_run(until_s: float = 3600.0, **how: Any) -> Session:
-    return Session(PLAN, few_trucks(), until_s=until_s, **how)
+    return Session(PLAN, few_trucks(trucks=2, slots=2), until_s=until_s, **how)
 
 
 def shows(live: Session, tag: str) -> Any:
@@ -81,7 +81,7 @@ def test_lock_step_with_the_reference_program_in_a_plc_is_the_run_with_it_inside
     species = {n: m.species for n, m in live.sim.design.materials.items()}
     plc = ReferencePlc(live.sim.plant.table, species)
     report = couple(live, plc, plc.rows(**{name: name for _, name, _ in plc.mapped}), speed="max")
-    inside = Simulation(PLAN, few_trucks(), fidelity="scan", until_s=lasts_s)
+    inside = Simulation(PLAN, few_trucks(trucks=2, slots=2), fidelity="scan", until_s=lasts_s)
     outcome = inside.run()
     assert outcome["batches"] >= 1
     assert live.sim.plant.hash() == inside.plant.hash()

@@ -23,6 +23,7 @@ from opcua_server.address.nodes import NAMESPACE, Nodes, here, o, std
 from opcua_server.address.nodeset import TYPES, XML, nodeset
 from opcua_server.server import PlantServer
 from scenarios.session import Session
+from twin.design.schema import Design
 
 N, T = f"{{{XML}}}", f"{{{TYPES}}}"
 PACKAGES = {"node-opcua-address-space": "2.160.0", "node-opcua-data-model": "2.158.0", "node-opcua-nodesets": "2.157.0"}
@@ -34,9 +35,14 @@ KNOWN = {"UAObject": NODE | {"ParentNodeId", "EventNotifier"}, "UAMethod": NODE 
 Ids = ua.AttributeIds
 
 
+def small(design: str = "hzs180") -> Design:
+    """A design with two of what there may be many of: what follows takes its time for each node."""
+    return few_trucks(design, trucks=2, slots=2)
+
+
 @cache
 def text(design: str = "hzs180") -> str:
-    return nodeset(few_trucks(design))
+    return nodeset(small(design))
 
 
 @cache
@@ -47,7 +53,7 @@ def root() -> ET.Element:
 @cache
 def served() -> Nodes:
     """The nodes of the server itself."""
-    live = Session("working-day", few_trucks())
+    live = Session("working-day", small())
     server = PlantServer(live, "opc.tcp://127.0.0.1:0", insecure("opc.tcp://127.0.0.1:0"))
     live.close()
     return server.nodes
@@ -73,7 +79,7 @@ def flat(root: ET.Element) -> list[tuple[str, dict[str, str], str]]:
 
 
 def test_the_same_design_gives_the_same_file_in_the_languages_that_are_chosen() -> None:
-    only = flat(ET.fromstring(nodeset(few_trucks(), ("zh",))))
+    only = flat(ET.fromstring(nodeset(small(), ("zh",))))
     assert only == [e for e in flat(root()) if e[0] not in (f"{N}DisplayName", f"{N}Description") or e[1]["Locale"] == "zh"]
 
 
@@ -135,7 +141,7 @@ def test_only_what_never_changes_has_a_value() -> None:
     values = {node.attrib["NodeId"].removeprefix("ns=1;s="): node.find(f"{N}Value") for node in root().iter(f"{N}UAVariable")}
     assert values["Line1.Weigher.Cement.Gross"] is None and values["Time.State"] is None and values["Image.Sensors"] is None
     capacity = values["Line1.Weigher.Cement.Capacity"]
-    table = Session("working-day", few_trucks()).sim.plant.table
+    table = Session("working-day", small()).sim.plant.table
     assert capacity is not None and float(capacity[0].text or "") == table.values[table.index("Line1.Weigher.Cement.Capacity")]
     parameters = [t for t in table if t.direction == "parameter"]
     assert all(values[t.name] is not None for t in parameters)
