@@ -19,6 +19,7 @@ import uvicorn
 from openpyxl import load_workbook
 
 from scenarios import ledgers
+from scenarios.platform import sender
 from scenarios.platform.messages import MODELS, kind, messages
 from scenarios.platform.outbox import Outbox
 from scenarios.platform.receiver import application
@@ -112,7 +113,11 @@ def held(url: str, ledger: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_nothing_is_lost_and_nothing_doubled_by_a_platform_that_loses_half(run: Run, tmp_path: Path, seed: int) -> None:
+def test_nothing_is_lost_and_nothing_doubled_by_a_platform_that_loses_half(
+    run: Run, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "FIRST_WAIT_S", 0.001)
+    monkeypatch.setattr(sender, "LONGEST_WAIT_S", 0.01)
     box = Outbox(tmp_path / "outbox")
     box.put(messages(run))
     many = box.counts()["waiting"]
