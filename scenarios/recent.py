@@ -1,7 +1,6 @@
 """The past of a run that goes on: its newest rows in memory, and where the older ones lie on disk.
 
-A live run is flushed every few seconds, so an hour of it may be a thousand small files. Whoever asks for the last hours
-finds them here without opening one.
+Whoever asks for the last hours finds them here without opening a file.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Segment(NamedTuple):
     Attributes:
         first, last: ticks of its first and last row.
         rows: how many.
-        part: number of the file that has them, 0 as long as none has.
+        part: number of the file that has them, 0 as long as none has; `flush` in which they were handed to it.
         ticks: int64 [row], end of each row; None if they are on disk only.
         values: int32 [column, row], as recorded.
     """
@@ -39,6 +38,7 @@ class Segment(NamedTuple):
     last: int
     rows: int
     part: int
+    flush: int
     ticks: NDArray[np.int64] | None
     values: NDArray[np.int32] | None
 
@@ -48,7 +48,7 @@ class Recent:
 
     Attributes:
         columns: position of each column in `Segment.values`.
-        on_disk: number of the newest file that is complete; set by the writing thread.
+        on_disk: the newest flush that has reached the disk; set by the writing thread.
     """
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:
@@ -68,7 +68,7 @@ class Recent:
             values: int32 [column], as recorded.
         """
         self.columns = {name: i for i, name in enumerate(names)}
-        self._start = Segment(tick, tick, 1, 0, np.array([tick], np.int64), values[:, None])
+        self._start = Segment(tick, tick, 1, 0, 0, np.array([tick], np.int64), values[:, None])
 
     def add(self, rows: pa.Table) -> None:
         """Take rows."""
@@ -78,17 +78,17 @@ class Recent:
             self.columns = {name: i for i, name in enumerate(rows.column_names[1:])}
         ticks = ticks_of(rows)
         values = np.array([rows[name].to_numpy() for name in self.columns], np.int32)
-        self._segments.append(Segment(int(ticks[0]), int(ticks[-1]), len(ticks), 0, ticks, values))
+        self._segments.append(Segment(int(ticks[0]), int(ticks[-1]), len(ticks), 0, 0, ticks, values))
         self._bytes += values.nbytes
 
-    def handed_over(self, part: int) -> None:
-        """All rows so far go into this file, or those before it. Old ones that are on disk are forgotten here."""
+    def handed_over(self, part: int, flush: int) -> None:
+        """The rows since the last flush go into this file with this one. Old ones that are on disk are forgotten here."""
         for i in range(self._unwritten, len(self._segments)):
-            self._segments[i] = self._segments[i]._replace(part=part)
+            self._segments[i] = self._segments[i]._replace(part=part, flush=flush)
         self._unwritten = len(self._segments)
         while self._bytes > self._kept_bytes and self._oldest < len(self._segments):
             old = self._segments[self._oldest]
-            if old.values is None or not 0 < old.part <= self.on_disk:
+            if old.values is None or not 0 < old.flush <= self.on_disk:
                 break
             self._bytes -= old.values.nbytes
             self._segments[self._oldest] = old._replace(ticks=None, values=None)

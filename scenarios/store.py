@@ -1,7 +1,8 @@
 """The run store: a folder with `run.json` and Parquet tables, written as the run goes and safe to be cut off.
 
 Rows are buffered and written as numbered parts, each complete in itself and put in place by a rename; at most a few
-seconds of wall time are ever unwritten. A lock held while writing tells a run that is still going from one that was cut.
+seconds of wall time are ever unwritten. The newest part is written anew with what came since, until it is large enough:
+a day of a run that goes at the pace of the clock is seventy files, not thirty thousand. A lock held while writing tells a run that is still going from one that was cut.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from twin.errors import BatchtwinError
 
 FLUSH_S = 3.0  # wall seconds between flushes; what a kill can lose, and a little for the write
 FLUSH_BYTES = 64_000_000
+PART_ROWS = 1200  # from which a part is left as it is; as many as a block of the overview has
 MANY_PARTS = 96  # files a table that readers open without delay; merging a year's 30 would cost a sixth of its run
 WHOLE = "whole.parquet"  # a table merged into one file; any parts beside it are its remains
 
@@ -80,6 +82,9 @@ class RunWriter:
         self.recent: Recent | None = None
         self._buffer: dict[str, list[pa.Table]] = {}
         self._parts: dict[str, int] = {}
+        self._rows: dict[str, int] = {}  # of the newest part of each table
+        self._open: dict[str, tuple[int, pa.Table]] = {}  # that part, as long as it is small; the writing thread's
+        self._flushes = 0
         self._schemas: dict[str, pa.Schema] = {}
         self._bytes = 0
         self._flushed = time.monotonic()
@@ -109,11 +114,14 @@ class RunWriter:
         """
         self._flushed = time.monotonic()
         self._bytes = 0
+        self._flushes += 1
         for table, rows in self._buffer.items():
-            number = self._parts[table] = self._parts.get(table, 0) + 1
+            if self._rows.get(table, PART_ROWS) >= PART_ROWS:
+                self._parts[table], self._rows[table] = self._parts.get(table, 0) + 1, 0
+            self._rows[table] += sum(r.num_rows for r in rows)
             if table == "tags" and self.recent:
-                self.recent.handed_over(number)
-            self._pending.append(self._pool.submit(self._write, table, number, rows))
+                self.recent.handed_over(self._parts[table], self._flushes)
+            self._pending.append(self._pool.submit(self._write, table, self._parts[table], rows, self._flushes))
         self._buffer = {}
         done = [f for f in self._pending if wait or f.done()]
         self._pending = [f for f in self._pending if f not in done]
@@ -140,15 +148,18 @@ class RunWriter:
         """Link all parts on disk into another folder, whatever becomes of them here."""
         _link(self.path, folder)
 
-    def _write(self, table: str, number: int, rows: list[pa.Table]) -> None:
+    def _write(self, table: str, number: int, rows: list[pa.Table], flush: int = 0) -> None:
         folder = self.path / table
         folder.mkdir(exist_ok=True)
-        whole = pa.concat_tables(rows)
+        begun, before = self._open.pop(table, (0, None))
+        whole = pa.concat_tables([before, *rows] if begun == number else rows).combine_chunks()
         self._write_file(folder / f"part-{number:05d}.parquet", whole)
+        if whole.num_rows < PART_ROWS:
+            self._open[table] = number, whole
         if table == "tags":
             write_blocks(folder, number, whole)
         if table == "tags" and self.recent:
-            self.recent.on_disk = number
+            self.recent.on_disk = flush
 
     def _write_file(self, path: Path, rows: pa.Table) -> None:
         part = path.with_suffix(".tmp")
@@ -196,11 +207,13 @@ class RunWriter:
         whole = folder / "whole.tmp"
         with pq.ParquetWriter(whole, schema, **packing(schema)) as writer:
             waiting: list[pa.Table] = []
+            many = 0
             for part in parts:
                 waiting.append(pq.read_table(part))
-                if part == parts[-1] or sum(rows.nbytes for rows in waiting) > FLUSH_BYTES:
+                many += waiting[-1].nbytes
+                if part == parts[-1] or many > FLUSH_BYTES:
                     writer.write_table(pa.concat_tables(waiting))  # a row group of many small parts
-                    waiting = []
+                    waiting, many = [], 0
         os.replace(whole, folder / WHOLE)
         for part in parts:
             part.unlink()

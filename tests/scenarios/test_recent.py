@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from scenarios import store
 from scenarios.recent import MANY, Recent
 from scenarios.run import open_run
 from scenarios.schema import Scenario
@@ -57,7 +58,8 @@ def test_what_is_kept_and_what_is_read_from_files_is_the_same(tmp_path, kept_byt
         writer.close("complete", {})
 
 
-def test_a_run_with_many_parts_is_read_from_the_merged_file_when_it_is_over(tmp_path):
+def test_a_run_with_many_parts_is_read_from_the_merged_file_when_it_is_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "PART_ROWS", 1)
     writer = written(tmp_path / "run", MANY_PARTS + 3, 0)
     past = writer.recent.snapshot(writer.path)
     writer.close("complete", {})

@@ -20,7 +20,7 @@ import pytest
 from scenarios import store
 from scenarios.run import open_run
 from scenarios.simulation import Simulation
-from scenarios.store import MANY_PARTS, RunWriter
+from scenarios.store import MANY_PARTS, PART_ROWS, RunWriter
 from twin.errors import BatchtwinError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,8 +106,37 @@ def writer_of(path: Path, parts: int) -> RunWriter:
     return writer
 
 
+@pytest.mark.parametrize(("large", "after"), [(PART_ROWS, {1: 1, 60: 1, 120: 1, 121: 2, 260: 3}), (10, {1: 1, 2: 2, 7: 7})])
+def test_the_newest_part_is_written_anew_until_it_is_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int, after: dict[int, int]
+) -> None:
+    monkeypatch.setattr(store, "PART_ROWS", large)
+    writer = RunWriter(tmp_path / "run", {})
+    for k in range(max(after)):
+        writer.append("numbers", pa.table({"n": range(10 * k, 10 * k + 10)}))
+        writer.flush(wait=True)
+        if k + 1 in after:  # whoever reads while it goes on sees each row once
+            assert len(list((tmp_path / "run" / "numbers").iterdir())) == after[k + 1]
+            assert open_run(tmp_path / "run").sql("SELECT n FROM numbers ORDER BY n")["n"].to_pylist() == list(range(10 * k + 10))
+    writer.close("complete", {})
+
+
+def test_a_branch_begins_a_part_of_its_own(tmp_path: Path) -> None:
+    writer, kept = writer_of(tmp_path / "run", 3), tmp_path / "kept"
+    writer.flush(wait=True)
+    kept.mkdir()
+    writer.keep_parts(kept)
+    branch = writer.continued(tmp_path / "branch", kept, {})
+    for of, n in ((writer, -1), (branch, -2)):
+        of.append("numbers", pa.table({"n": [n], "name": ["after"]}))
+        of.close("complete", {})
+    for run, n in (("run", -1), ("branch", -2)):
+        assert open_run(tmp_path / run).sql("SELECT n FROM numbers ORDER BY n")["n"].to_pylist() == [n, *range(30)]
+
+
 @pytest.mark.parametrize(("parts", "files"), [(3, 3), (MANY_PARTS, MANY_PARTS), (MANY_PARTS + 1, 1)])
-def test_many_small_parts_become_one(tmp_path: Path, parts: int, files: int) -> None:
+def test_many_parts_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: int, files: int) -> None:
+    monkeypatch.setattr(store, "PART_ROWS", 10)
     writer_of(tmp_path / "run", parts).close("complete", {})
     assert len(list((tmp_path / "run" / "numbers").iterdir())) == files
     assert open_run(tmp_path / "run").sql("SELECT n FROM numbers ORDER BY n").column("n").to_pylist() == list(range(10 * parts))
@@ -121,6 +150,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("moment", ["os.replace", "Path.unlink"])
 def test_a_kill_while_parts_are_merged_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    monkeypatch.setattr(store, "PART_ROWS", 10)
     writer = writer_of(tmp_path / "run", 30)
     writer.flush(wait=True)
 
