@@ -22,9 +22,10 @@ demo: setup  ## play a working day of a plant, write its run folder and report
 	$(BIN)/batchtwin report runs/demo
 	@echo "the live plant in a browser: $(BIN)/batchtwin dash"
 
-test: setup  ## run every test
-	$(MAKE) --no-print-directory -j 3 lint kernels browser
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test:  ## run every test; three at a time on two cores, for some wait
+	$(MAKE) --no-print-directory -j 2 setup browser
+	$(MAKE) --no-print-directory -j 2 lint kernels
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 kernels: setup
 	$(BIN)/batchtwin warmup

@@ -69,11 +69,34 @@ def test_the_reference_controller_as_a_client_leaves_the_run_that_it_leaves_insi
     assert again.returncode == 0 and again.stdout.startswith("OK: outside: ")
 
 
+MINE = """
+name: comes-up
+title: {en: The line comes up, zh: 生产线启动}
+answer: {en: After Start the motors run one after the other., zh: 按启动后各电机依次起动。}
+scenario:
+  {design: hzs180, starts: 2026-05-11 00:00:00, lasts: 60s, seed: 1, record_s: 0.1, orders: [{site: Slab, grade: C30, volume_m3: 3, start: 50s}]}
+presses: [{tag: Line1.Station.Start, at: 1s}]
+checks:
+  - check: happens
+    name: ready
+    rule: {en: the line is ready, zh: 生产线就绪}
+    that: {Line1.Station.State: ready}
+    after: command:Line1.Station.Start
+    within: 30s
+"""
+
+
 def test_a_suite_is_played_against_a_connected_controller(tmp_path: Path) -> None:
-    with serving(tmp_path, "working-day", "--insecure", "--speed", "lockstep", "--paused", "--no-record") as (url, process):
+    """A packaged case, and one of somebody's own."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "comes-up.yaml").write_text(MINE, encoding="utf-8")
+    with serving(tmp_path, "working-day", "--insecure", "--speed", "lockstep", "--paused", "--no-record", "--cases", "mine") as (
+        url,
+        process,
+    ):
         controller = subprocess.Popen([*TWIN, "control", "--endpoint", url], cwd=tmp_path, env=ENV, stdout=subprocess.PIPE, text=True)
         try:
-            words = ("accept", "over-tolerance", "scale-frozen", "--endpoint", url, "--junit", "out.xml", "--html", "out.html", "--json")
+            words = ("accept", "mine", "scale-frozen", "--endpoint", url, "--junit", "out.xml", "--html", "out.html", "--json")
             done = batchtwin(*words, folder=tmp_path)
             assert done.returncode == 0, done.stderr
         finally:
@@ -82,7 +105,7 @@ def test_a_suite_is_played_against_a_connected_controller(tmp_path: Path) -> Non
         out, _ = ended(process)
         assert "None" not in out
     results = json.loads(done.stdout)
-    assert [(r["case"], r["state"]) for r in results] == [("over-tolerance", "passed"), ("scale-frozen", "passed")]
+    assert [(r["case"], r["state"]) for r in results] == [("comes-up", "passed"), ("scale-frozen", "passed")]
     junit = JUnitXml.fromfile(str(tmp_path / "out.xml"))
     assert junit.failures == junit.errors == 0 and junit.tests == sum(len(r["checks"]) for r in results)
     assert "scale-frozen" in (tmp_path / "out.html").read_text(encoding="utf-8")
