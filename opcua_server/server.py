@@ -56,6 +56,26 @@ def no_verdict(folder: Path, case: str) -> str:
     raise BatchtwinError("E401", problem="no acceptance cases are on offer here", mend="judge the run's folder elsewhere")
 
 
+def place_of(endpoint: str) -> tuple[str, int]:
+    """Host and port of an endpoint.
+
+    Raises:
+        BatchtwinError: it has another form.
+    """
+    try:
+        where = urlparse(endpoint)
+        if where.scheme != "opc.tcp" or not where.hostname:
+            raise ValueError("not of the form opc.tcp://HOST:PORT")
+        return where.hostname, 4840 if where.port is None else where.port
+    except ValueError as error:
+        raise cannot_listen(endpoint, str(error)) from None
+
+
+def cannot_listen(url: str, problem: str) -> BatchtwinError:
+    """The address cannot be used."""
+    return BatchtwinError("E401", problem=f"cannot listen at {url}: {problem}", mend="choose another --endpoint")
+
+
 def uncollected(build: Callable[..., None]) -> Callable[..., None]:
     """Build without the garbage collector: all that is built stays, and to look through it again and again takes nearly half the time."""
 
@@ -85,13 +105,16 @@ class PlantServer:
 
     Attributes:
         url: where it listens, once started.
+
+    Raises:
+        BatchtwinError: the endpoint has another form.
     """
 
     @uncollected
     def __init__(self, live: LiveRun, endpoint: str, security: Security, *, limits: Limits | None = None, runs: Path = Path("runs"),
                  scenario: Callable[[str], Any] = no_scenario, verdict: Callable[[Path, str], str] = no_verdict) -> None:  # fmt: skip
         self.live, self.security, self.limits = live, security, limits or Limits()
-        self.url = endpoint
+        self.url, self._where = endpoint, place_of(endpoint)
         self.log = logging.getLogger("batchtwin.opcua")
         self.policies = security.policies
         self.board = Board(live.sim.plant.table)
@@ -124,18 +147,13 @@ class PlantServer:
         Raises:
             BatchtwinError: the address cannot be used.
         """
-        where = urlparse(self.url)
+        host, port = self._where
         try:
-            if where.scheme != "opc.tcp" or not where.hostname:
-                raise ValueError("not of the form opc.tcp://HOST:PORT")
-            port = 4840 if where.port is None else where.port
-            self._listener = await asyncio.get_running_loop().create_server(lambda: Connection(self), where.hostname, port)
-        except (OSError, ValueError) as error:
-            problem = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-            raise BatchtwinError("E401", problem=f"cannot listen at {self.url}: {problem}", mend="choose another --endpoint") from None
+            self._listener = await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
+        except OSError as error:
+            raise cannot_listen(self.url, os.strerror(error.errno) if error.errno else str(error)) from None
         port = self._listener.sockets[0].getsockname()[1]
-        host = f"[{where.hostname}]" if ":" in where.hostname else where.hostname
-        self.url = f"opc.tcp://{host}:{port}"
+        self.url = f"opc.tcp://{f'[{host}]' if ':' in host else host}:{port}"
         self.audit("start", name=self.url)
         self.spawn(self._for_ever(self.subscriptions.run))
         self.spawn(self._for_ever(self._sweep))
