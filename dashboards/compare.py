@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -34,21 +35,27 @@ def write_page(sweep: Sweep, path: str | Path) -> Path:
 
 
 def page(sweep: Sweep, plotly: str = "", nonce: str = "") -> str:
-    """The page of a sweep.
+    """The page of a sweep, see `pieces`."""
+    return "".join(pieces(sweep, plotly, nonce))
+
+
+def pieces(sweep: Sweep, plotly: str = "", nonce: str = "") -> Iterator[str]:
+    """The page of a sweep, its head before anything is computed.
 
     Args:
         plotly: where Plotly is served; it stands in the page itself when left out.
         nonce: of the page's own script, on a server that lets no other run.
     """
-    found, groups = compared(sweep), levels_of(sweep)
     title = Text("{n}: comparison", "{n}：对比").put(n=sweep.spec.name)
-    return rendered(
+    yield rendered("compare_head.html", title=title, plotly=plotly, policy=policy(nonce))
+    found, groups = compared(sweep), levels_of(sweep)
+    yield rendered(
         "compare.html",
         title=title, page_title=script_json(title), key=key_figures(sweep), about=about(sweep), tables=tables(sweep, found),
         measures=[(m, label(m)) for m in sweep.measures], pairs=[(f"{x}|{y}", Text("{a} · {b}", "{a} · {b}").put(a=label(x), b=label(y))) for x, y in pairs(sweep)],
         groups=[(g, same(g) if g else Text("variant or point", "方案或样点")) for g in groups],
         figures=script_json(figures(sweep, found, groups)), rows=script_json(rows(sweep, groups)), first=FIRST if FIRST in sweep.measures else next(iter(sweep.measures), ""),
-        plotlyjs="" if plotly else library(), plotly=plotly, nonce=nonce, policy=policy(nonce),
+        plotlyjs="" if plotly else library(), nonce=nonce,
     )  # fmt: skip
 
 

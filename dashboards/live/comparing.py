@@ -15,11 +15,10 @@ from typing import Annotated, Any, Self
 import yaml
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from pydantic import Field, model_validator
 
-from dashboards.compare import page as comparison
-from dashboards.compare import policy
+from dashboards.compare import pieces, policy
 from dashboards.live import views
 from dashboards.live.driving import Body
 from dashboards.live.people import Person
@@ -115,8 +114,10 @@ def compare(request: Request, person: Somebody) -> Response:
 def one(request: Request, person: Somebody, name: str) -> Response:
     """The comparison of a sweep."""
     nonce = secrets.token_urlsafe(16)
-    html = comparison(sweep_of(site_of(request), name), "/plotly.js", nonce)
-    return HTMLResponse(html, headers={"Content-Security-Policy": f"{policy(nonce)}; base-uri 'none'; frame-ancestors 'none'"})
+    page = pieces(sweep_of(site_of(request), name), "/plotly.js", nonce)
+    return StreamingResponse(
+        page, media_type="text/html", headers={"Content-Security-Policy": f"{policy(nonce)}; base-uri 'none'; frame-ancestors 'none'"}
+    )
 
 
 @router.get("/api/sweeps", responses=REFUSALS)
