@@ -7,6 +7,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from dashboards import pages
 from dashboards.charts import BAD, INK, MID, PALE, SERIES, SYMBOLS, layout
 from dashboards.pages import rendered, written
 from dashboards.pieces import Figures, Section, Table, Text, flag, num, same, script_json
@@ -31,12 +32,7 @@ def write_page(sweep: Sweep, path: str | Path) -> Path:
     Returns:
         The file.
     """
-    return written(path, page(sweep))
-
-
-def page(sweep: Sweep, plotly: str = "", nonce: str = "") -> str:
-    """The page of a sweep, see `pieces`."""
-    return "".join(pieces(sweep, plotly, nonce))
+    return written(path, "".join(pieces(sweep)))
 
 
 def pieces(sweep: Sweep, plotly: str = "", nonce: str = "") -> Iterator[str]:
@@ -55,15 +51,8 @@ def pieces(sweep: Sweep, plotly: str = "", nonce: str = "") -> Iterator[str]:
         measures=[(m, label(m)) for m in sweep.measures], pairs=[(f"{x}|{y}", Text("{a} · {b}", "{a} · {b}").put(a=label(x), b=label(y))) for x, y in pairs(sweep)],
         groups=[(g, same(g) if g else Text("variant or point", "方案或样点")) for g in groups],
         figures=script_json(figures(sweep, found, groups)), rows=script_json(rows(sweep, groups)), first=FIRST if FIRST in sweep.measures else next(iter(sweep.measures), ""),
-        plotlyjs="" if plotly else library(), nonce=nonce,
+        plotlyjs="" if plotly else pages.plotly(), nonce=nonce,
     )  # fmt: skip
-
-
-def library() -> str:
-    """Plotly itself; to import its package takes longer than all the rest of a page that is served."""
-    from plotly.offline import get_plotlyjs
-
-    return str(get_plotlyjs())
 
 
 def policy(nonce: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,12 @@ def _environment() -> Environment:
 def rendered(template: str, **values: Any) -> str:
     """A template of `dashboards/templates` with its values."""
     return _environment().get_template(template).render(**values)
+
+
+@cache
+def plotly() -> str:
+    """Plotly itself, from the installed package's own file; `plotly.offline` would import all of that package for it."""
+    return (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
 def written(path: str | Path, html: str) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.charts import INK, MID, PALE, layout
-from dashboards.pages import rendered, written
+from dashboards.pages import plotly, rendered, written
 from dashboards.pieces import Chart, Figures, Note, Section, Table, Text, flag, heads, num, percent, same, script_json
 from dashboards.verdict import LEVEL, RESULTS
 from scenarios.judging.judge import shown
@@ -39,8 +39,6 @@ def write_page(folder: Path, path: Path | None = None) -> Path:
     Raises:
         BatchtwinError: E201 when the folder holds no province.
     """
-    from plotly.offline import get_plotlyjs
-
     data = read(folder)
     spec, rows = data["province"], data["policies"]
     title = Text(spec["title"]["en"], spec["title"]["zh"])
@@ -55,7 +53,7 @@ def write_page(folder: Path, path: Path | None = None) -> Path:
     html = rendered(
         "report.html",
         head=head(spec), banner=None, state="complete", key=key_figures(rows[0]), sections=sections, title=title, page_title=script_json(title),
-        figures=script_json({c.name: c.figure | {"what": c.what} for s in sections for c in s.charts()}), plotlyjs=get_plotlyjs(),
+        figures=script_json({c.name: c.figure | {"what": c.what} for s in sections for c in s.charts()}), plotlyjs=plotly(),
     )  # fmt: skip
     return written(path or folder / "province.html", html)
 

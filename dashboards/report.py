@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.facts import Facts
-from dashboards.pages import rendered, written
+from dashboards.pages import plotly, rendered, written
 from dashboards.pieces import Figures, Note, Section, Text, flag, num, percent, same, script_json
 from dashboards.sections import air, alarms, concrete, deliveries, energy, materials, production, quality, site, water, weighing
 from dashboards.texts import word
@@ -35,8 +35,6 @@ def write_report(run: Run, path: Path | None = None) -> Path:
     Returns:
         The file.
     """
-    from plotly.offline import get_plotlyjs
-
     facts = Facts(run)
     sections = [
         m.section(facts) for m in (production, weighing, concrete, quality, materials, water, air, site, energy, deliveries, alarms)
@@ -53,7 +51,7 @@ def write_report(run: Run, path: Path | None = None) -> Path:
         title=title_of(facts, "scenario"),
         page_title=script_json(title_of(facts, "scenario")),
         figures=script_json(figures),
-        plotlyjs=get_plotlyjs() if charts else "",
+        plotlyjs=plotly() if charts else "",
     )
     return written(Path(path) if path else run.path / "report.html", html)
 

@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenarios.judging.integrity import sealed
-from scenarios.overview import write_blocks
+from scenarios.overview import BLOCK, write_blocks
 from scenarios.recent import Recent
 from twin.errors import BatchtwinError
 
 FLUSH_S = 3.0  # wall seconds between flushes; what a kill can lose, and a little for the write
 FLUSH_BYTES = 64_000_000
-PART_ROWS = 1200  # from which a part is left as it is; as many as a block of the overview has
+PART_ROWS = BLOCK  # from which a part is left as it is
 MANY_PARTS = 96  # files a table that readers open without delay; merging a year's 30 would cost a sixth of its run
 WHOLE = "whole.parquet"  # a table merged into one file; any parts beside it are its remains
 

@@ -34,6 +34,7 @@ from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary
 from fuzzing import Closed, Fuzzer, Generator, Raw, asked, call, node
 
+from batchtwin.bench.processes import cpu_s
 from opcua_server.protocol.decoding import Bytes
 from scenarios.run import open_run
 
@@ -264,12 +265,6 @@ def resident_mb(pid: int) -> float:
     found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert found is not None
     return int(found[1]) / 1024
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time that a process has taken, s."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def seen(steady: Steady, admin: Admin, what: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 import shutil
 import statistics
 import subprocess
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from batchtwin.bench.processes import ROOT
+from batchtwin.bench.processes import ROOT, cpu_s
 from batchtwin.bench.runs import Result
 
 VIEWERS, TAGS, SECONDS = 20, 300, 6.0
@@ -153,9 +152,9 @@ async def _watch(url: str, pid: int) -> tuple[float, list[int], int]:
     tasks = [asyncio.create_task(look(k)) for k in range(VIEWERS)] + [asyncio.create_task(doze())]
     await asyncio.sleep(2)
     started.set()
-    before, began = _cpu_s(pid), time.monotonic()
+    before, began = cpu_s(pid), time.monotonic()
     await asyncio.sleep(SECONDS)
-    share = 100 * (_cpu_s(pid) - before) / (time.monotonic() - began)
+    share = 100 * (cpu_s(pid) - before) / (time.monotonic() - began)
     at, frames = newest[0], list(counts)
     await asyncio.sleep(1.2)  # the slow one's next look
     late = max(at - slow_seen[0], 0)
@@ -168,9 +167,3 @@ async def _watch(url: str, pid: int) -> tuple[float, list[int], int]:
 def _cookie(url: str) -> str:
     with urllib.request.urlopen(f"{url}api/me") as answer:
         return "; ".join(c.split(";")[0] for c in answer.headers.get_all("set-cookie"))
-
-
-def _cpu_s(pid: int) -> float:
-    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -32,6 +32,13 @@ YEAR = "from batchtwin.bench.processes import sample_year; sample_year()"
 MONTH_S, MIB = 30 * 86400, 2**20
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has used, s."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def child(code: str, *arguments: str, **env: str) -> tuple[str, float]:
     """Run Python code in a process of its own; what it printed, and its wall seconds from start to end."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))

@@ -24,7 +24,7 @@ import numpy as np
 from asyncua import Client, ua
 from asyncua.ua.ua_binary import struct_to_binary
 
-from batchtwin.bench.processes import ROOT
+from batchtwin.bench.processes import ROOT, cpu_s
 from batchtwin.bench.runs import Result
 from batchtwin.bench.wire_serving import TAGS, wide_table
 from opcua_server.address.board import EPOCH_100NS
@@ -44,9 +44,7 @@ class Served(NamedTuple):
 
     def cpu_s(self) -> float:
         """Processor time that it has used, s."""
-        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
-            fields = file.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_s(self.process.pid)
 
     def end(self) -> dict[str, Any]:
         """Let it end; what it saw of itself."""

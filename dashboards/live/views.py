@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import secrets
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import Field
 
+from dashboards import pages
 from dashboards.live.driving import Body
 from dashboards.live.mimic import line_picture, water_picture
 from dashboards.live.people import Person
@@ -200,18 +200,13 @@ def plotly(request: Request) -> Response:
     """Plotly from the installed package, in one piece: a busy run lets the server send few. On this machine packing would only take time."""
     headers = {"Cache-Control": "private, max-age=86400"}
     if request.client is not None and request.client.host in ("127.0.0.1", "::1"):
-        return Response(_plotly(), media_type="text/javascript", headers=headers)
+        return Response(pages.plotly(), media_type="text/javascript", headers=headers)
     return Response(_packed(), media_type="text/javascript", headers=headers | {"Content-Encoding": "gzip"})
 
 
 @cache
-def _plotly() -> bytes:
-    return (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
-
-
-@cache
 def _packed() -> bytes:
-    return gzip.compress(_plotly(), 6)
+    return gzip.compress(pages.plotly().encode(), 6)
 
 
 def hand_switches(site: Site, language: str) -> list[tuple[str, list[tuple[str, str]]]]:
