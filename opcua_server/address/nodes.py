@@ -119,30 +119,35 @@ class Nodes:
 
     def variable(self, name: str, parent: ua.NodeId, text: Text, type_: int, value: Any = None, *, browse: str | ua.QualifiedName = "", rank: int = SCALAR, access: int = READ,
                  definition: int = o.BaseDataVariableType, data_type: int = 0, reference: int = o.HasComponent, about: Text | None = None,
-                 computed: Callable[[Any], Any] | None = None, historizing: bool = False) -> ua.NodeId:  # fmt: skip
+                 computed: Callable[[Any], Any] | None = None, historizing: bool = False, length: int = 0) -> ua.NodeId:  # fmt: skip
         """A variable with a fixed value, or one that `computed(session)` gives when it is read.
 
         Args:
             type_: built-in type number of the value.
             data_type: NodeId number of a structure or enumeration, when it is not the built-in type itself.
+            length: of a list, 0 for any.
         """
-        vtype = ua.VariantType(type_)
+        vtype, now = ua.VariantType(type_), datetime.now(UTC)
         variant = ua.Variant(value, vtype, is_array=rank == LIST) if value is not None else ua.Variant()
-        node = self._variable(name, browse or name.rsplit(".", 1)[-1], variant, data_type or type_, rank, (0,) if rank == LIST else (), access, historizing,
-                              parent, reference, definition, text, about)  # fmt: skip
+        attributes = {
+            Ids.Value: AttributeValue(ua.DataValue(variant, SourceTimestamp=now, ServerTimestamp=now)), Ids.DataType: fixed(std(data_type or type_), V.NodeId),
+            Ids.ValueRank: fixed(rank, V.Int32), Ids.ArrayDimensions: lengths((length,) if rank == LIST else ()), Ids.AccessLevel: fixed(access, V.Byte),
+            Ids.UserAccessLevel: fixed(access, V.Byte), Ids.MinimumSamplingInterval: fixed(0.0, V.Double), Ids.Historizing: fixed(historizing, V.Boolean),
+        }  # fmt: skip
+        node = self.add(
+            here(name),
+            browse or name.rsplit(".", 1)[-1],
+            ua.NodeClass.Variable,
+            attributes,
+            parent,
+            reference,
+            std(definition),
+            text,
+            about,
+        )
         if computed is not None:
             self.compute(node, vtype, computed, rank == LIST)
         return node
-
-    def _variable(self, name: str, browse: str | ua.QualifiedName, value: ua.Variant, data_type: int, rank: int, dimensions: tuple[int, ...], access: int, historizing: bool,
-                  parent: ua.NodeId, reference: int, definition: int, text: Text, about: Text | None = None) -> ua.NodeId:  # fmt: skip
-        now = datetime.now(UTC)
-        attributes = {
-            Ids.Value: AttributeValue(ua.DataValue(value, SourceTimestamp=now, ServerTimestamp=now)), Ids.DataType: fixed(std(data_type), V.NodeId),
-            Ids.ValueRank: fixed(rank, V.Int32), Ids.ArrayDimensions: lengths(dimensions), Ids.AccessLevel: fixed(access, V.Byte),
-            Ids.UserAccessLevel: fixed(access, V.Byte), Ids.MinimumSamplingInterval: fixed(0.0, V.Double), Ids.Historizing: fixed(historizing, V.Boolean),
-        }  # fmt: skip
-        return self.add(here(name), browse, ua.NodeClass.Variable, attributes, parent, reference, std(definition), text, about)
 
     def property(self, name: str, parent: ua.NodeId, text: Text, type_: int, value: Any = None, **more: Any) -> ua.NodeId:
         """A property of a node."""
@@ -183,20 +188,17 @@ class Nodes:
 
     def argument_list(self, method: ua.NodeId, name: str, which: str, text: Text, arguments: Sequence[Argument]) -> None:
         """The property that describes a method's arguments."""
-        value = ua.Variant([a.encoded() for a in arguments], V.ExtensionObject)
-        node = self._variable(
+        values = [a.encoded() for a in arguments]
+        node = self.property(
             name,
-            ua.QualifiedName(which, 0),
-            value,
-            o.Argument,
-            LIST,
-            (len(arguments),),
-            READ,
-            False,
             method,
-            o.HasProperty,
-            o.PropertyType,
             text,
+            V.ExtensionObject.value,
+            values,
+            browse=ua.QualifiedName(which, 0),
+            rank=LIST,
+            data_type=o.Argument,
+            length=len(values),
         )
         self.translate(node, V.ExtensionObject, lambda locales: [a.encoded(locales) for a in arguments], array=True)
 
