@@ -397,7 +397,13 @@ def transfer(n: Any, c: Any, io: Any, now: int) -> None:
 @njit
 def too_early(n: Any, io: Any) -> bool:
     """Would the belt throw the next batch into a waiting hopper that still holds the one before, or is not shut?"""
-    return n.belt != BELT_IDLE and n.belt_ran > n.travel_ticks - CLEAR_TICKS and (n.wait_batch != 0 or io[n.wait_closed] < 0.5)
+    return n.belt != BELT_IDLE and n.belt_ran > n.travel_ticks - CLEAR_TICKS and barred(n, io)
+
+
+@njit
+def barred(n: Any, io: Any) -> bool:
+    """May nothing go into the waiting hopper?"""
+    return n.wait_batch != 0 or io[n.wait_closed] < 0.5
 
 
 @njit

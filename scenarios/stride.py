@@ -116,8 +116,7 @@ def of_belt(n: Any, c: Any, p: Any, now: int) -> int:
         if n.wait_batch == 0 or n.stage == line.CHARGING:
             return slowest(n, c, p, 1, 0, True, now) if n.released > n.moved else LONGEST
         return LONGEST
-    barred = n.wait_batch != 0 or p.io[n.wait_closed] < 0.5
-    until = n.travel_ticks - line.CLEAR_TICKS - n.belt_ran if barred else LONGEST
+    until = n.travel_ticks - line.CLEAR_TICKS - n.belt_ran if line.barred(n, p.io) else LONGEST
     if n.belt == line.BELT_LOADING:
         until = min(until, slowest(n, c, p, 1, n.belt_batch, False, now))
     elif n.wait_batch == 0:
