@@ -66,7 +66,8 @@ DOSER = np.dtype(
         ("capacity_kg", "f8"), ("division_kg", "f8"),
         ("phase", "i8"), ("since", "i8"), ("batch", "i8"), ("done", "i8"), ("ingredient", "i8"), ("feeder", "i8"), ("records", "i8"), ("redoses", "i8"),
         ("tare_kg", "f8"), ("target_kg", "f8"), ("sum_kg", "f8"), ("readings", "i8"), ("seen_kg", "f8"), ("seen_at", "i8"), ("fine_from", "i8"), ("blind_kg", "f8"), ("fed_at", "i8"), ("fed_kg_s", "f8"),
-        ("cut", "i8"), ("jog_ticks", "i8"), ("low_since", "i8"), ("allow", "i8"), ("learn", "i8"), ("next", "i8"),
+        ("cut", "i8"), ("jog_ticks", "i8"), ("low_since", "i8"), ("allow", "i8"), ("learn", "i8"),
+        ("next", "i8"), ("calm", "i8"),  # `batch` fidelity: when the program need look again; nothing moves on the weigher
     ]
 )  # fmt: skip
 

@@ -39,6 +39,7 @@ LINE = np.dtype(
         ("rated_m3", "f8"), ("travel_ticks", "i8"), ("first_doser", "i8"), ("dosers", "i8"), ("first_ingredient", "i8"), ("ingredients", "i8"),
         # state of the line
         ("state", "i8"), ("since", "i8"), ("beat", "i8"), ("idle_since", "i8"), ("confirm_was", "f8"), ("confirmed", "i8"), ("step_free", "i8"),
+        ("at", "i8"), ("next", "i8"),  # `batch` fidelity: how far the line has been played, and when its program need look again
         # order and batches
         ("accepted", "i8"), ("left", "i8"), ("batch_m3", "f8"), ("most_slurry", "f8"), ("released", "i8"), ("allowed", "i8"), ("finished", "i8"), ("order_truck", "i8"), ("order_mix", "i8"),
         ("b_order", "i8", RING), ("b_truck", "i8", RING), ("b_mix", "i8", RING), ("b_last", "i8", RING), ("b_m3", "f8", RING),

@@ -6,13 +6,16 @@ from typing import Any
 
 from control import air, collectors, dosing, line, stores, water
 from scenarios import stride
-from scenarios.recorder import observe, watch_weigher
+from scenarios.recorder import NEXT_SAMPLE, observe, observe_line, observe_rest, watch_weigher
 from twin import plant
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.equipment import aggregate_bin, feeder, weigher
 from twin.jit import at, njit
 
-STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks
+STORES_TICKS, SELDOM_TICKS = (
+    5 * TICKS_PER_S,
+    10 * TICKS_PER_S,
+)  # how often `batch` fidelity looks at stores that are being filled, and at others
 
 
 @njit
@@ -35,8 +38,10 @@ def play_batch(state: Any, memory: Any, log: Any, until: int) -> int:
 def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
     """`batch` fidelity: reference control and physics until a tick, or until somebody outside must look.
 
-    The line steps as far as nothing can be decided, though no further than a few seconds while anything is being filled; within
-    such a step each busy weigher goes on by itself, scan by scan where it must. Stores are looked at every few seconds. The functions are those of `scan` fidelity, with longer steps.
+    Each line steps as far as nothing can be decided about it; of all lines the one whose step ends first goes on, so that what
+    happens is seen in order of time. All meet at the end of the call, to be sampled, and to look at the stores: every few seconds
+    while anything is being filled. Within a step each busy weigher goes on by itself, scan by scan where it must.
+    The functions are those of `scan` fidelity, with longer steps.
 
     Args:
         p: the plant's `State`; c: the controller's `Memory`; log: the observer's `Log`.
@@ -45,29 +50,60 @@ def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
     Returns:
         What to look at: bits as `observe` gives them.
     """
-    site = p.site[0]
+    site, lines = p.site[0], c.lines
     fed = filling(p)
+    for k in range(lines.shape[0]):
+        lines[k].next = site.tick
+    for k in range(c.dosers.shape[0]):
+        c.dosers[k].calm = 0  # somebody outside may have acted
     while site.tick < until:
-        now = site.tick
-        ticks = min(until - now, STORES_TICKS) if fed else until - now
-        for k in range(c.lines.shape[0]):
-            n = c.lines[k]
-            before = line.signature(n)
-            line.scan(n, c, p.io, now)
-            ticks = min(ticks, stride.of_line(n, c, p, k, now) if line.signature(n) == before else SCAN_TICKS)
-        for k in range(p.weighers.shape[0]):
-            watch_weigher(p, log, k, now)
-            weigh_on(p, c, log, k, now + ticks)
-        plant.carry(p, ticks * TICK_S)
-        site.tick = now + ticks
-        plant.sense_line(p)
-        if site.tick - site.stored >= STORES_TICKS:
-            look_after_stores(p, c)
-            fed = filling(p)
-        look = observe(p, log)
-        if look:
-            return look
+        now = min(until, max(site.stored + STORES_TICKS, site.tick + SCAN_TICKS)) if fed else until
+        for k in range(lines.shape[0]):
+            if lines[k].next <= site.tick:
+                decide(p, c, log, k, site.tick)
+            now = min(now, lines[k].next)
+        stores_due = now - site.stored >= (STORES_TICKS if fed else SELDOM_TICKS)
+        meet = now == until or stores_due or now >= log.counts[NEXT_SAMPLE]
+        look = 0
+        for k in range(lines.shape[0]):
+            if meet or lines[k].next == now:
+                look |= go_on(p, c, log, k, now)
+        if look or meet:
+            for k in range(lines.shape[0]):
+                if lines[k].at < now:
+                    look |= go_on(p, c, log, k, now)
+            if stores_due:
+                look_after_stores(p, c)
+                fed = filling(p)
+            look |= observe_rest(p, log)
+            if look:
+                return look
     return 0
+
+
+@njit
+def decide(p: Any, c: Any, log: Any, k: int, now: int) -> None:
+    """A scan of the program of line `k`, and how far it may step after it."""
+    n = c.lines[k]
+    before = line.signature(n)
+    line.scan(n, c, p.io, now)
+    for j in range(n.first_doser, n.first_doser + n.dosers):
+        watch_weigher(p, log, j, now)
+    n.at = now
+    n.next = now + (stride.of_line(n, c, p, k, now) if line.signature(n) == before else SCAN_TICKS)
+
+
+@njit
+def go_on(p: Any, c: Any, log: Any, k: int, end: int) -> int:
+    """Take line `k` on to a tick at or before its next decision, and look at it."""
+    n, site = c.lines[k], p.site[0]
+    for j in range(n.first_doser, n.first_doser + n.dosers):
+        site.tick = n.at
+        weigh_on(p, c, log, j, end)
+    plant.carry(p, k, (end - n.at) * TICK_S)
+    n.at = n.next = site.tick = end
+    plant.sense_line(p, k)
+    return observe_line(p, log, k)
 
 
 @njit
@@ -107,9 +143,10 @@ def weigh_on(p: Any, c: Any, log: Any, k: int, end: int) -> None:
     """
     w, d, site = p.weighers[k], c.dosers[k], p.site[0]
     now = site.tick
-    if (d.phase == dosing.IDLE or d.phase == dosing.WEIGHED) and weigher.calm(w, p):
-        w.at, d.next = end, end
+    if (d.phase == dosing.IDLE or d.phase == dosing.WEIGHED) and (d.calm or weigher.calm(w, p)):
+        w.at, d.next, d.calm = end, end, 1
         return
+    d.calm = 0
     while w.at < end:
         step = stride.of_doser(d, c, p, w, w.at)
         if stride.may_lag(d):

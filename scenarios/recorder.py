@@ -43,13 +43,13 @@ class Log(NamedTuple):
 
     Attributes:
         counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
-        period: int64 [6], ticks between samples, between rows of the tags table, and between samples of the slow
-            surroundings; number of the first tag of those, and of the first tag that is not recorded. [5] how many alarms are
-            looked at every time: in long steps those of the surroundings only when the surroundings have moved.
-        rows, low, high: float64 [row, tag], mean over time, least and greatest value of the samples of a row; a row
+        period: int64 [5], ticks between samples, between rows of the tags table, and between samples of the slow
+            surroundings; number of the first tag of those, and of the first tag that is not recorded.
+        first_alarm: int64 [line + 1], first alarm of each line, and of the surroundings.
+        rows, low, high: float64 [row, tag] of the tags recorded, mean over time, least and greatest value of the samples of a row; a row
             ends at the first sample after its time, so a long idle spell is one row.
         row_tick: int64 [row], end of each row.
-        watched, alarms: int64, tags whose change hands control back; alarm tags.
+        watched, alarms: int64, tags whose change hands control back, two a line and that of the dispatch desk; alarm tags.
         last: float64, their last values, watched first.
         base_kg, base_shown_kg: true mass on each weigher, and what it showed, when its present ingredient began.
         records: records seen of each weigher.
@@ -61,6 +61,7 @@ class Log(NamedTuple):
 
     counts: NDArray[np.int64]
     period: NDArray[np.int64]
+    first_alarm: NDArray[np.int64]
     weighings: NDArray[Any]
     batches: NDArray[Any]
     alarm_rows: NDArray[Any]
@@ -103,13 +104,14 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
             int(state.site["water_ticks"][0]),
             slow,
             end,
-            sum(i < slow for i in alarms) if many else len(alarms),
         ]
     )
+    begins = [*(next(e.first for e in table.equipment if e.line == line) for line in table.lines), slow]
+    first_alarm = np.array([sum(i < tag for i in alarms) for tag in begins])
     counts[NEXT_SAMPLE], counts[NEXT_ROW], counts[NEXT_SLOW] = period[0], period[1], period[2]
     return Log(
-        counts, period, np.zeros(4096, WEIGHING), np.zeros(512, BATCH), np.zeros(1024, ALARM),
-        np.zeros((rows, n)), np.zeros((rows if many else 1, n)), np.zeros((rows if many else 1, n)), np.zeros(rows, np.int64),
+        counts, period, first_alarm, np.zeros(4096, WEIGHING), np.zeros(512, BATCH), np.zeros(1024, ALARM),
+        np.zeros((rows, end)), np.zeros((rows if many else 1, end)), np.zeros((rows if many else 1, end)), np.zeros(rows, np.int64),
         np.array(watched, np.int64), np.array(alarms, np.int64), plant.image.values[watched + alarms].copy(), np.zeros(len(state.weighers)), np.zeros(len(state.weighers)),
         np.zeros(len(state.weighers)), np.array([state.ledger.gone[f["source"]] for f in state.feeders]), np.zeros(len(state.mixers)),
         np.zeros(len(state.mixers), np.int64), np.zeros((len(state.mixers), WETS), np.int64),
@@ -118,46 +120,67 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
 
 @njit
 def observe(p: Any, log: Any) -> int:
-    """Look once, after a scan.
+    """Look at everything once, after a scan.
 
     Returns:
         What somebody outside the kernels should look at: the sum of `LOADS`, `ALARMS` and `FULL`; 0 is nothing.
     """
-    tick = p.site[0].tick
-    for k in range(p.weighers.shape[0]):
-        watch_weigher(p, log, k, tick)
-    for k in range(p.mixers.shape[0]):
-        watch_mixer(p, log, k, tick)
     look = 0
-    n = log.watched.shape[0]
-    for k in range(n):
+    for k in range(p.weighers.shape[0]):
+        watch_weigher(p, log, k, p.site[0].tick)
+    for k in range(p.mixers.shape[0]):
+        look |= observe_line(p, log, k)
+    return look | observe_rest(p, log)
+
+
+@njit
+def observe_line(p: Any, log: Any, k: int) -> int:
+    """Look at one line, but for its weighers."""
+    tick = p.site[0].tick
+    watch_mixer(p, log, k, tick)
+    look = watch_desk(p, log, 2 * k, 2 * k + 2) | watch_alarms(p, log, log.first_alarm[k], log.first_alarm[k + 1], tick)
+    c = log.counts
+    full = c[N_WEIGHINGS] > log.weighings.shape[0] - SPARE or c[N_BATCHES] > log.batches.shape[0] - 8
+    return look | FULL if full or c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE else look
+
+
+@njit
+def observe_rest(p: Any, log: Any) -> int:
+    """Look at the dispatch desk, and at the surroundings when they have moved; take a sample when it is time."""
+    tick, c = p.site[0].tick, log.counts
+    look = watch_desk(p, log, log.watched.shape[0] - 1, log.watched.shape[0])
+    if c[WATERED] != p.site[0].watered or log.low.shape[0] == 1:  # every time in short steps
+        c[WATERED] = p.site[0].watered
+        look |= watch_alarms(p, log, log.first_alarm[log.first_alarm.shape[0] - 1], log.alarms.shape[0], tick)
+    if tick >= c[NEXT_SAMPLE]:
+        sample(p, log, tick)
+    return look | FULL if c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE or c[N_ROWS] >= log.rows.shape[0] - 1 else look
+
+
+@njit
+def watch_desk(p: Any, log: Any, first: int, last: int) -> int:
+    """Has a load been accepted or finished, or has dispatch decided?"""
+    look = 0
+    for k in range(first, last):
         v = p.io[log.watched[k]]
         if v != log.last[k]:
             log.last[k] = v
-            look |= LOADS
-    alarms = log.period[5]
-    if log.counts[WATERED] != p.site[0].watered:
-        log.counts[WATERED] = p.site[0].watered
-        alarms = log.alarms.shape[0]
-    for k in range(alarms):
+            look = LOADS
+    return look
+
+
+@njit
+def watch_alarms(p: Any, log: Any, first: int, last: int, tick: int) -> int:
+    """Note the alarms that have come or gone."""
+    look, n = 0, log.watched.shape[0]
+    for k in range(first, last):
         v = p.io[log.alarms[k]]
         if v != log.last[n + k]:
             log.last[n + k] = v
             row = log.alarm_rows[log.counts[N_ALARMS]]
             row.tick, row.tag, row.value = tick, log.alarms[k], v
             log.counts[N_ALARMS] += 1
-            look |= ALARMS
-    if tick >= log.counts[NEXT_SAMPLE]:
-        sample(p, log, tick)
-    c = log.counts
-    weighings, batches = log.weighings.shape[0] - SPARE, log.batches.shape[0] - 8
-    if (
-        c[N_WEIGHINGS] > weighings
-        or c[N_BATCHES] > batches
-        or c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE
-        or c[N_ROWS] >= log.rows.shape[0] - 1
-    ):
-        look |= FULL
+            look = ALARMS
     return look
 
 

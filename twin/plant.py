@@ -340,7 +340,8 @@ def step(p: Any, ticks: int) -> None:
     dt_s = ticks * TICK_S
     for k in range(p.weighers.shape[0]):
         weigher.dose(p.weighers[k], p, ticks)
-    carry(p, dt_s)
+    for k in range(p.stations.shape[0]):
+        carry(p, k, dt_s)
     p.site[0].tick += ticks
     # Silos, bins and tanks are slow: a tenth of a second is fine enough.
     if ticks >= SCAN_TICKS or p.site[0].tick % SCAN_TICKS == 0:
@@ -348,23 +349,16 @@ def step(p: Any, ticks: int) -> None:
 
 
 @njit
-def carry(p: Any, dt_s: float) -> None:
-    """Stations, belts, hoppers and mixers: the way from the weighers to the truck."""
-    for k in range(p.stations.shape[0]):
-        s, m = p.stations[k], p.mixers[k].tag
-        station.step(s, p, m + mixer.RUN, m + mixer.DOOR, dt_s)
-    for k in range(p.belts.shape[0]):
-        b = p.belts[k]
-        conveyor.step(b, p, k, p.stations[b.line].belt, p.stations[b.line].supply, dt_s)
-    for k in range(p.hoppers.shape[0]):
-        h = p.hoppers[k]
-        hopper.step(h, p, p.stations[h.line].gates, dt_s)
-    for k in range(p.mixers.shape[0]):
-        m = p.mixers[k]
-        mixer.step(m, p, p.stations[m.line].run, p.stations[m.line].door, p.stations[m.line].supply, dt_s)
-    for k in range(p.bays.shape[0]):
-        if p.bays[k].present > 0.5:  # its engine turns the drum
-            p.motors[p.bays[k].motor, 0] += dt_s
+def carry(p: Any, k: int, dt_s: float) -> None:
+    """Station, belt, hoppers and mixer of line `k`: the way from the weighers to the truck."""
+    s, m = p.stations[k], p.mixers[k]
+    station.step(s, p, m.tag + mixer.RUN, m.tag + mixer.DOOR, dt_s)
+    conveyor.step(p.belts[k], p, k, s.belt, s.supply, dt_s)
+    for j in range(2 * k, 2 * k + 2):
+        hopper.step(p.hoppers[j], p, s.gates, dt_s)
+    mixer.step(m, p, s.run, s.door, s.supply, dt_s)
+    if p.bays[k].present > 0.5:  # its engine turns the drum
+        p.motors[p.bays[k].motor, 0] += dt_s
 
 
 @njit
@@ -419,23 +413,20 @@ def sense(p: Any) -> None:
     for k in range(p.weighers.shape[0]):
         w = p.weighers[k]
         weigher.sense(w, p, p.mixers[w.line].speed)
-    sense_line(p)
+    for k in range(p.stations.shape[0]):
+        sense_line(p, k)
     sense_stores(p)
 
 
 @njit
-def sense_line(p: Any) -> None:
-    """Sensors between the weighers and the truck."""
-    for k in range(p.stations.shape[0]):
-        station.sense(p.stations[k], p)
-    for k in range(p.belts.shape[0]):
-        conveyor.sense(p.belts[k], p)
-    for k in range(p.hoppers.shape[0]):
-        hopper.sense(p.hoppers[k], p)
-    for k in range(p.mixers.shape[0]):
-        mixer.sense(p.mixers[k], p)
-    for k in range(p.bays.shape[0]):
-        bay.sense(p.bays[k], p)
+def sense_line(p: Any, k: int) -> None:
+    """Sensors of line `k` between the weighers and the truck."""
+    station.sense(p.stations[k], p)
+    conveyor.sense(p.belts[k], p)
+    for j in range(2 * k, 2 * k + 2):
+        hopper.sense(p.hoppers[j], p)
+    mixer.sense(p.mixers[k], p)
+    bay.sense(p.bays[k], p)
 
 
 @njit

@@ -41,6 +41,8 @@ def feed_and_advance(
             ring[entry, s] += feed[s]
             feed[s] = 0.0
         return head, phase
+    if moved_slots >= n:
+        return replace_all(ring, slots, head, phase + moved_slots, moved_slots, feed, out, s0, s1)
     left, given = moved_slots, 0.0
     while left > 0.0:
         step = min(left, 1.0 - phase)
@@ -65,5 +67,31 @@ def feed_and_advance(
         else:
             phase += step
     for s in range(s0, s1):
+        feed[s] = 0.0
+    return head, phase
+
+
+@njit
+def replace_all(
+    ring: Any, slots: int, head: int, turned: float, moved_slots: float, feed: Any, out: Any, s0: int, s1: int
+) -> tuple[int, float]:
+    """The line moves more than its whole way: what lay on it leaves, and of the feed the last part lies on it, evenly.
+
+    Args:
+        turned: how far it has moved since its head began to leave, in slots; else as for `feed_and_advance`.
+    """
+    whole = int(turned)
+    head, phase = (head + whole) % (slots + 1), turned - whole
+    for s in range(s0, s1):
+        each = feed[s] / moved_slots
+        held, lies = feed[s], 0.0
+        for k in range(slots + 1):
+            held += ring[k, s]
+            ring[k, s] = each
+        ring[head, s] = each * (1.0 - phase)
+        ring[(head + slots) % (slots + 1), s] = each * phase
+        for k in range(slots + 1):
+            lies += ring[k, s]
+        out[s] += held - lies
         feed[s] = 0.0
     return head, phase
