@@ -74,7 +74,7 @@ def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
                     look |= go_on(p, c, log, k, now)
             if stores_due:
                 look_after_stores(p, c)
-                fed = filling(p)
+            fed = filling(p)
             look |= observe_rest(p, log)
             if look:
                 return look

@@ -33,7 +33,7 @@ ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
 
 WETS = 64  # batches whose beginning is remembered, more than any load has
 NEW_KG = 20.0  # more in the mixer than this is a batch, or the beginning of the next
-SPARE = 512  # rows that one step of the line may add
+SPARE = 512  # rows that may be added between two looks at how full the buffers are
 
 N_WEIGHINGS, N_BATCHES, N_ALARMS, N_ROWS, IN_ROW, NEXT_SAMPLE, NEXT_ROW, SAMPLED, IN_ROW_SLOW, NEXT_SLOW, SAMPLED_SLOW, WATERED = range(12)
 
@@ -138,10 +138,7 @@ def observe_line(p: Any, log: Any, k: int) -> int:
     """Look at one line, but for its weighers."""
     tick = p.site[0].tick
     watch_mixer(p, log, k, tick)
-    look = watch_desk(p, log, 2 * k, 2 * k + 2) | watch_alarms(p, log, log.first_alarm[k], log.first_alarm[k + 1], tick)
-    c = log.counts
-    full = c[N_WEIGHINGS] > log.weighings.shape[0] - SPARE or c[N_BATCHES] > log.batches.shape[0] - 8
-    return look | FULL if full or c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE else look
+    return watch_desk(p, log, 2 * k, 2 * k + 2) | watch_alarms(p, log, log.first_alarm[k], log.first_alarm[k + 1], tick)
 
 
 @njit
@@ -154,7 +151,10 @@ def observe_rest(p: Any, log: Any) -> int:
         look |= watch_alarms(p, log, log.first_alarm[log.first_alarm.shape[0] - 1], log.alarms.shape[0], tick)
     if tick >= c[NEXT_SAMPLE]:
         sample(p, log, tick)
-    return look | FULL if c[N_ALARMS] > log.alarm_rows.shape[0] - SPARE or c[N_ROWS] >= log.rows.shape[0] - 1 else look
+    # Asked only where all lines meet: when the buffers were emptied is a matter of wall time, and must not cut a line's step.
+    weighings, batches, alarms = log.weighings.shape[0] - SPARE, log.batches.shape[0] - WETS, log.alarm_rows.shape[0] - SPARE
+    full = c[N_WEIGHINGS] > weighings or c[N_BATCHES] > batches or c[N_ALARMS] > alarms or c[N_ROWS] >= log.rows.shape[0] - 1
+    return look | FULL if full else look
 
 
 @njit

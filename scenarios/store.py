@@ -96,7 +96,7 @@ class RunWriter:
         self._schemas.setdefault(table, rows.schema)
         if rows.num_rows:
             self._buffer.setdefault(table, []).append(rows)
-            self._bytes += rows.nbytes
+            self._bytes += rows.num_rows * rows.num_columns * 4  # about; to ask each column is a thirtieth of a year's time
             if table == "tags" and self.recent:
                 self.recent.add(rows)
         if self._bytes > FLUSH_BYTES:

@@ -7,6 +7,7 @@ while trucks queue there.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -60,7 +61,7 @@ class RuleDispatcher:
     def scan(self, values: NDArray[np.float64], now: int) -> int:
         """Decide on one load at most, and write it for the desk. Returns the tick at which to look again, if nothing changes."""
         decide(values, self.desk, self.slots, self.trucks, self.lines, self.rule, now / 100.0, self.seen)
-        return int(min(np.ceil(self.seen[1]) * 100, 1e15))
+        return min(math.ceil(self.seen[1]) * 100, 10**15)
 
 
 def _rows(table: TagTable, names: list[str], dtype: np.dtype[Any], other: dict[str, str] | None = None) -> NDArray[Any]:

@@ -44,7 +44,7 @@ def vector(**kg):
     return v
 
 
-moves = st.one_of(st.just(0.0), st.floats(1e-3, 3), st.sampled_from([0.04, 0.1, 0.5, 1.0, 2.0]))
+moves = st.one_of(st.just(0.0), st.floats(1e-3, 3), st.floats(3, 40), st.sampled_from([0.04, 0.1, 0.5, 1.0, 2.0]))
 feeds = st.lists(st.floats(0, 100), min_size=N_SPECIES, max_size=N_SPECIES)
 courses = st.lists(st.tuples(moves, st.one_of(st.none(), feeds)), max_size=40)
 
