@@ -12,10 +12,8 @@ from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.equipment import aggregate_bin, feeder, weigher
 from twin.jit import at, njit
 
-STORES_TICKS, SELDOM_TICKS = (
-    5 * TICKS_PER_S,
-    10 * TICKS_PER_S,
-)  # how often `batch` fidelity looks at stores that are being filled, and at others
+STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks while one is being filled
+SELDOM_TICKS = 2 * STORES_TICKS  # and while none is
 
 
 @njit
