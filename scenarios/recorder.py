@@ -43,11 +43,15 @@ class Log(NamedTuple):
 
     Attributes:
         counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
-        period: int64 [5], ticks between samples, between rows of the tags table, and between samples of the slow
-            surroundings; number of the first tag of those, and of the first tag that is not recorded.
+        period: int64 [6], ticks between samples, between rows of the tags table, and between samples of the slow
+            surroundings; number of the first tag of those, of the first of them in `ranged`, and of the first tag that is not recorded.
         first_alarm: int64 [line + 1], first alarm of each line, and of the surroundings.
-        rows, low, high: float64 [row, tag] of the tags recorded, mean over time, least and greatest value of the samples of a row; a row
-            ends at the first sample after its time, so a long idle spell is one row.
+        recorded: int64, tags that have a column of means; ranged: int64, those of them that have two more, for their least and
+            greatest value; none where a row is one sample.
+        step: float64 [column], resolution of the columns: means, least values, greatest values.
+        total: float64 [tag], values of the row under way times their time; low, high: float64 [ranged].
+        rows: int32 [row, column], in steps of each column; a row ends at the first sample after its time, so a long idle spell is
+            one row.
         row_tick: int64 [row], end of each row.
         watched, alarms: int64, tags whose change hands control back, two a line and that of the dispatch desk; alarm tags.
         last: float64, their last values, watched first.
@@ -65,9 +69,13 @@ class Log(NamedTuple):
     weighings: NDArray[Any]
     batches: NDArray[Any]
     alarm_rows: NDArray[Any]
-    rows: NDArray[np.float64]
+    recorded: NDArray[np.int64]
+    ranged: NDArray[np.int64]
+    step: NDArray[np.float64]
+    total: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    rows: NDArray[np.int32]
     row_tick: NDArray[np.int64]
     watched: NDArray[np.int64]
     alarms: NDArray[np.int64]
@@ -81,7 +89,7 @@ class Log(NamedTuple):
     wet: NDArray[np.int64]
 
 
-def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Log:
+def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 4096) -> Log:
     """Empty buffers for a plant.
 
     Args:
@@ -97,21 +105,20 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 1024) -> Lo
     many = row_s > sample_s
     slow = next((e.first for e in table.equipment if e.kind == "weather_station"), n)
     end = next((e.first for e in table.equipment if e.kind == "dispatch_desk"), n) if many else n  # a year has its tickets instead
-    period = np.array(
-        [
-            max(round(sample_s * TICKS_PER_S), 1),
-            max(round(row_s * TICKS_PER_S), 1),
-            int(state.site["water_ticks"][0]),
-            slow,
-            end,
-        ]
-    )
+    recorded = [i for i, t in enumerate(table) if i < end and t.kept and t.direction != "parameter" and ".Recipe." not in t.name]
+    ranged = [i for i in recorded if many and table.tags[i].direction == "sensor" and table.tags[i].dtype == "float"]
+    fine = [table.tags[i].resolution for i in recorded]
+    means = [r if r < 1 else 0.01 for r in fine] if many else fine  # a mean of whole numbers is not whole
+    step = np.array(means + 2 * [table.tags[i].resolution for i in ranged])
+    every = [max(round(s * TICKS_PER_S), 1) for s in (sample_s, row_s)]
+    period = np.array([*every, int(state.site["water_ticks"][0]), slow, sum(i < slow for i in ranged), end])
     begins = [*(next(e.first for e in table.equipment if e.line == line) for line in table.lines), slow]
     first_alarm = np.array([sum(i < tag for i in alarms) for tag in begins])
     counts[NEXT_SAMPLE], counts[NEXT_ROW], counts[NEXT_SLOW] = period[0], period[1], period[2]
     return Log(
-        counts, period, first_alarm, np.zeros(4096, WEIGHING), np.zeros(512, BATCH), np.zeros(1024, ALARM),
-        np.zeros((rows, end)), np.zeros((rows if many else 1, end)), np.zeros((rows if many else 1, end)), np.zeros(rows, np.int64),
+        counts, period, first_alarm, np.zeros(16384, WEIGHING), np.zeros(2048, BATCH), np.zeros(4096, ALARM),
+        np.array(recorded, np.int64), np.array(ranged, np.int64), step, np.zeros(end), np.zeros(len(ranged)), np.zeros(len(ranged)),
+        np.zeros((rows, len(step)), np.int32), np.zeros(rows, np.int64),
         np.array(watched, np.int64), np.array(alarms, np.int64), plant.image.values[watched + alarms].copy(), np.zeros(len(state.weighers)), np.zeros(len(state.weighers)),
         np.zeros(len(state.weighers)), np.array([state.ledger.gone[f["source"]] for f in state.feeders]), np.zeros(len(state.mixers)),
         np.zeros(len(state.mixers), np.int64), np.zeros((len(state.mixers), WETS), np.int64),
@@ -146,7 +153,7 @@ def observe_rest(p: Any, log: Any) -> int:
     """Look at the dispatch desk, and at the surroundings when they have moved; take a sample when it is time."""
     tick, c = p.site[0].tick, log.counts
     look = watch_desk(p, log, log.watched.shape[0] - 1, log.watched.shape[0])
-    if c[WATERED] != p.site[0].watered or log.low.shape[0] == 1:  # every time in short steps
+    if c[WATERED] != p.site[0].watered or log.ranged.shape[0] == 0:  # every time in short steps
         c[WATERED] = p.site[0].watered
         look |= watch_alarms(p, log, log.first_alarm[log.first_alarm.shape[0] - 1], log.alarms.shape[0], tick)
     if tick >= c[NEXT_SAMPLE]:
@@ -253,57 +260,66 @@ def sample(p: Any, log: Any, tick: int) -> None:
 
     Surroundings change once a second or a minute; they are looked at so often, and before a row ends.
     """
-    c, first = log.counts, log.period[3]
+    c, first, first_ranged = log.counts, log.period[3], log.period[4]
     ends = tick >= c[NEXT_ROW]
     gather(p.io, log, 0, first, float(tick - c[SAMPLED]), c[IN_ROW] == 0)
+    widen(p.io, log, 0, first_ranged, c[IN_ROW] == 0)
     c[IN_ROW] += tick - c[SAMPLED]
     c[SAMPLED] = tick
     c[NEXT_SAMPLE] = (tick // log.period[0] + 1) * log.period[0]
     if ends or tick >= c[NEXT_SLOW]:
-        gather(p.io, log, first, log.period[4], float(tick - c[SAMPLED_SLOW]), c[IN_ROW_SLOW] == 0)
+        gather(p.io, log, first, log.period[5], float(tick - c[SAMPLED_SLOW]), c[IN_ROW_SLOW] == 0)
+        widen(p.io, log, first_ranged, log.ranged.shape[0], c[IN_ROW_SLOW] == 0)
         c[IN_ROW_SLOW] += tick - c[SAMPLED_SLOW]
         c[SAMPLED_SLOW] = tick
         c[NEXT_SLOW] = (tick // log.period[2] + 1) * log.period[2]
     if ends:
-        end_row(log, tick)
+        end_row(p.io, log, tick)
         c[NEXT_ROW] = (tick // log.period[1] + 1) * log.period[1]
 
 
 @njit
 def gather(io: Any, log: Any, first: int, last: int, weight: float, begins: bool) -> None:
     """Add some tags to the row under way, weighted with the time since their last sample."""
-    r = log.counts[N_ROWS]
-    now, mean = io[first:last], log.rows[r, first:last]  # slices: loops over them need no look at the sign of an index
-    if log.low.shape[0] == 1:
-        for i in range(now.shape[0]):
-            mean[i] = now[i] * weight
-        return
-    low, high = log.low[r, first:last], log.high[r, first:last]
+    now, total = io[first:last], log.total[first:last]  # slices: loops over them need no look at the sign of an index
     if begins:
         for i in range(now.shape[0]):
-            mean[i] = now[i] * weight
-            low[i] = high[i] = now[i]
-        return
-    for i in range(now.shape[0]):
-        mean[i] += now[i] * weight
-    for i in range(now.shape[0]):
-        low[i] = min(low[i], now[i])
-    for i in range(now.shape[0]):
-        high[i] = max(high[i], now[i])
+            total[i] = now[i] * weight
+    else:
+        for i in range(now.shape[0]):
+            total[i] += now[i] * weight
 
 
 @njit
-def end_row(log: Any, tick: int) -> None:
-    """Turn the sums of a row into means."""
-    c, first = log.counts, log.period[3]
-    r = c[N_ROWS]
-    for i in range(log.period[4]):
-        n = c[IN_ROW] if i < first else c[IN_ROW_SLOW]
-        if n > 0:
-            log.rows[r, i] /= n
-    log.row_tick[r] = tick
+def widen(io: Any, log: Any, first: int, last: int, begins: bool) -> None:
+    """Take some of the ranged tags into the least and greatest values of the row under way."""
+    which, low, high = log.ranged[first:last], log.low[first:last], log.high[first:last]
+    for i in range(which.shape[0]):
+        v = io[which[i]]
+        low[i] = v if begins else min(low[i], v)
+        high[i] = v if begins else max(high[i], v)
+
+
+@njit
+def end_row(io: Any, log: Any, tick: int) -> None:
+    """Write the row under way in steps of its columns' resolutions."""
+    c, slow, means, ranged = log.counts, log.period[3], log.recorded.shape[0], log.ranged.shape[0]
+    row = log.rows[c[N_ROWS]]
+    for i in range(means):
+        k = log.recorded[i]
+        n = c[IN_ROW] if k < slow else c[IN_ROW_SLOW]
+        row[i] = in_steps(log.total[k] / n if n > 0 else io[k], log.step[i])
+    for i in range(ranged):
+        row[means + i] = in_steps(log.low[i], log.step[means + i])
+        row[means + ranged + i] = in_steps(log.high[i], log.step[means + ranged + i])
+    log.row_tick[c[N_ROWS]] = tick
     c[IN_ROW] = c[IN_ROW_SLOW] = 0
     c[N_ROWS] += 1
+
+
+@njit
+def in_steps(value: float, step: float) -> Any:
+    return np.int32(np.rint(value / step))
 
 
 __all__ = ["ALARM", "BATCH", "Log", "WEIGHING", "log_for", "observe"]

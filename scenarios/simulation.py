@@ -133,7 +133,7 @@ class Simulation(Wishes):
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(10.0, row_s), row_s)
         self.plant.state.site["starts_s"] = self.scenario.midnight_s
         self._handles = self.plant.handle, handle(self._memory) if self._memory else None, handle(self._log)
-        self._tables = tables.Tables(self.plant, many=self._log.low.shape[0] > 1)
+        self._tables = tables.Tables(self.plant, self._log)
         self._surroundings = Surroundings(self.plant)
         self.sky = sky = weather.Weather(self.scenario, self.seed)
         self.engine.env.process(weather.play(self.engine, sky))

@@ -43,7 +43,7 @@ class Tables:
         out_of_tolerance: those whose true mass missed its tolerance.
     """
 
-    def __init__(self, plant: Plant, many: bool) -> None:
+    def __init__(self, plant: Plant, log: Log) -> None:
         self.plant = plant
         design = plant.design
         machines = {m.name: m for m in plant.table.equipment}
@@ -54,19 +54,9 @@ class Tables:
         self.sources = [machines[f].source for f in self.feeders]
         self.tolerance = np.array([TOLERANCE[design.materials[m].species] for m in self.materials])
         self.weighings = self.out_of_tolerance = 0
-        end = plant.table.machine("Dispatch").first if many else len(plant.table)  # of trucks and orders a long run keeps the tickets only
-        self.recorded = [
-            i for i, t in enumerate(plant.table) if i < end and t.kept and t.direction != "parameter" and ".Recipe." not in t.name
-        ]
         tags = plant.table.tags
-        self.ranged = [i for i in self.recorded if many and tags[i].direction == "sensor" and tags[i].dtype == "float"]
-        self.resolution = {tags[i].name: tags[i].resolution for i in self.recorded}
-        if many:  # a mean of whole numbers is not whole
-            self.resolution = {n: r if r < 1 else 0.01 for n, r in self.resolution.items()}
-            for i in self.ranged:
-                self.resolution[f"{tags[i].name}.min"] = self.resolution[f"{tags[i].name}.max"] = tags[i].resolution
-        self._scale = np.array([self.resolution[tags[i].name] for i in self.recorded])
-        self._range_scale = np.array([tags[i].resolution for i in self.ranged])
+        self.columns = [tags[i].name for i in log.recorded] + [tags[i].name + end for end in (".min", ".max") for i in log.ranged]
+        self.resolution = dict(zip(self.columns, log.step.tolist(), strict=True))
 
     def drain(self, log: Log, keep: bool = True) -> dict[str, pa.Table]:
         """Empty the observer's buffers into tables; that of the tags only if somebody keeps it."""
@@ -82,12 +72,7 @@ class Tables:
         )
         if keep:
             out["tags"] = self._tags(log)
-        c[N_WEIGHINGS] = c[N_BATCHES] = c[N_ALARMS] = 0
-        if c[N_ROWS] and c[IN_ROW]:  # the row under way moves to the front
-            for a in (log.rows, log.low, log.high):
-                if len(a) > 1:
-                    a[0] = a[c[N_ROWS]]
-        c[N_ROWS] = 0
+        c[N_WEIGHINGS] = c[N_BATCHES] = c[N_ALARMS] = c[N_ROWS] = 0
         return out
 
     def close_row(self, log: Log, tick: int) -> None:
@@ -99,17 +84,8 @@ class Tables:
 
     def _tags(self, log: Log) -> pa.Table:
         n = log.counts[N_ROWS]
-        columns: dict[str, Any] = {"time_s": log.row_tick[:n] / TICKS_PER_S}
-        tags = self.plant.table.tags
-        for suffix, buffer, which, scale in (
-            ("", log.rows, self.recorded, self._scale),
-            (".min", log.low, self.ranged, self._range_scale),
-            (".max", log.high, self.ranged, self._range_scale),
-        ):
-            steps = np.empty((len(which), n), np.int32)
-            in_steps(buffer, np.array(which, np.int64), scale, steps)
-            columns |= {tags[i].name + suffix: column for i, column in zip(which, steps, strict=True)}
-        return pa.table(columns)
+        steps = np.ascontiguousarray(log.rows[:n].T)
+        return pa.table({"time_s": log.row_tick[:n] / TICKS_PER_S} | dict(zip(self.columns, steps, strict=True)))
 
     def _weighings(self, w: NDArray[Any]) -> pa.Table:
         known = (w["feeder"] >= 0) & (w["feeder"] < len(self.feeders))
@@ -160,20 +136,6 @@ def cause(w: NDArray[Any], limit: NDArray[np.float64], off: NDArray[np.float64])
     why = np.where(from_scale, np.where(drifted, 2, 3), 1)
     why = np.where(w["faulty"] == 1, 4, np.where(w["faulty"] == 2, 5, why))
     return np.where(np.abs(off) > limit + 1e-9, why, np.where(wrong_moisture, 6, 0))
-
-
-@njit
-def in_steps(rows: Any, which: Any, resolution: Any, steps: Any) -> None:
-    """Some columns of a buffer as whole steps of their resolution, each a row of its own.
-
-    Args:
-        rows: float64 [row, tag]; which: int64 [column], tags; resolution: float64 [column].
-        steps: int32 [column, row], filled in.
-    """
-    for i in range(steps.shape[0]):
-        k, one = which[i], resolution[i]
-        for r in range(steps.shape[1]):
-            steps[i, r] = np.int32(np.rint(rows[r, k] / one))
 
 
 @njit
@@ -230,9 +192,9 @@ class Moved:
 def take_moved(plant: Plant, tick: int) -> Moved:
     """Take what moved since the last call; the ledger's sums are set back to zero."""
     moved = plant.state.ledger.moved
-    link, species = np.nonzero(moved)
+    link, species = np.divmod(np.flatnonzero(moved != 0.0), moved.shape[1])
     kg = moved[link, species]
-    moved[:] = 0.0
+    moved[link, species] = 0.0
     return Moved(tick, link, species, kg)
 
 
