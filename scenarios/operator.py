@@ -43,7 +43,7 @@ class ShiftOperator:
                 continue
             if self.io[safe]:
                 self._begin(line, self._restart(line))
-            elif self.io[over].any():
+            elif any(self.io[tag] for tag in over):
                 self._begin(line, self._accept(line))
 
     def _begin(self, line: str, answer: Generator[simpy.Event, Any, None]) -> None:

@@ -6,6 +6,7 @@ it is given does, and may come back early when something in the plant (a finishe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ class Engine:
         env: SimPy environment whose time is in ticks.
         log: `(kind, name, value, text)` of whatever happens, for the event table.
         befalls: by machine, what to call when a fault has struck it, for what SimPy moves.
-        settled: called when all that was due at a time has happened.
+        settled: called when all that was due at a time has happened; returns the tick at which it wants to be called again.
     """
 
     def __init__(self, plant: Plant, seed: int, log: Callable[[str, str, float, str], None]) -> None:
@@ -65,7 +66,7 @@ class Engine:
         self._watches: list[tuple[int, Callable[[], None]]] = []
         self._tick = plant.state.site["tick"]
         self.befalls: dict[str, Callable[[], None]] = {}
-        self.settled: Callable[[], None] | None = None
+        self.settled: Callable[[], float] | None = None
         self.log = log
 
     @property
@@ -127,8 +128,7 @@ class Engine:
             while due <= now:
                 env.step()
                 due = env.peek()
-            if self.settled:
-                self.settled()
-                due = env.peek()
+            again = self.settled() if self.settled else math.inf
+            due = env.peek()
             if due > now:
-                return due
+                return min(due, again)

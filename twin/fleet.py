@@ -90,7 +90,7 @@ class Fleet:
         for k, truck in enumerate(self.trucks):
             truck["state"] = t.PARKED
             self.driver.stand(k, self._homes[k % len(self._homes)])
-        self._new, self._wake = True, -1
+        self._new, self._wake = True, 0.0
         engine.watch(LOADS, self._watch)
 
     # --- the desk -------------------------------------------------------------------------------------
@@ -120,26 +120,24 @@ class Fleet:
         Args:
             consult: decides at most one load at a tick; returns the tick at which to look again. None for nobody.
         """
-        self._new, self._wake = True, -1
+        self._new = True
         if consult is None:
             self.engine.settled = None
             return
         io, number = self.engine.plant.state.io, self._desk + desk.NUMBER
 
-        def look() -> None:
-            now = int(self.engine.env.now)
-            if not (self._new or 0 <= self._wake <= now):
-                return
-            while True:
-                self._new, before = False, io[number]
-                again = consult(now)
-                if io[number] == before:
-                    break
-                self._decide()
-            again = max(again, now + TICKS_PER_S)
-            if not now < self._wake <= again:
-                self._wake = again
-                self.engine.at(again, lambda: None)  # looks when this time has come
+        def look() -> float:
+            now = self.engine.now
+            if self._new or self._wake <= now:
+                self.engine.sync()
+                while True:
+                    self._new, before = False, io[number]
+                    again = consult(now)
+                    if io[number] == before:
+                        break
+                    self._decide()
+                self._wake = max(again, now + TICKS_PER_S)
+            return self._wake
 
         self.engine.settled = look
 

@@ -90,11 +90,12 @@ def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, rule: int, n
         return
     seen[0], seen[1] = io[d.Changes], NEVER
     best, best_line, best_score, best_urgent = -1, -1, NEVER, -1.0
+    most = most_m3(io, trucks)
     for k in range(slots.shape[0]):
         s = slots[k]
         if io[s.Id] == 0.0 or io[s.Left] <= 1e-6:
             continue
-        volume = volume_m3(io, s, most_m3(io, trucks))
+        volume = volume_m3(io, s, most)
         line, way_s = best_of_lines(io, lines, s, volume)
         if line < 0:
             continue
