@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scenarios.recorder import log_for
 from scenarios.simulation import Simulation
 from scenarios.store import RunWriter
 
@@ -92,12 +93,19 @@ def test_commands_given_at_the_same_times_give_the_same_bits(troubled: Any) -> N
     assert len(hashes) == 1
 
 
+def short_log(*args):
+    """A log whose buffer of weighings fills up within the hours played."""
+    log = log_for(*args)
+    return log._replace(weighings=log.weighings[:4096])
+
+
 @pytest.mark.parametrize("design", ["hzs180", "twin-hzs240"])
 def test_when_the_rows_are_brought_to_disk_changes_nothing(tmp_path, monkeypatch, design):
     """They are after some seconds of wall time, or when a buffer is full; a step of a line must not end there."""
     outcomes = []
     for often, flush_s in (("always", 0.0), ("when-full", 1e9)):
         monkeypatch.setattr("scenarios.store.FLUSH_S", flush_s)
+        monkeypatch.setattr("scenarios.simulation.log_for", short_log)
         with Simulation("full-demand", design, seed=5, fidelity="batch", until_s=9 * 3600, out=tmp_path / often) as sim:
             outcomes.append(sim.run())
     assert outcomes[0]["weighings"] == outcomes[1]["weighings"] > 4096  # more than a buffer holds
