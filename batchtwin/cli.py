@@ -250,8 +250,9 @@ def warmup(lang: Lang = None) -> None:
 
     began = time.monotonic()
     with show.spinner("compiling kernels (once)"):
-        halves = [
-            subprocess.Popen([sys.executable, "-c", WARM_UP.format(*what)]) for what in (("working-day", "scan"), ("plant-year", "batch"))
+        halves = [  # -P: of what is installed, also where the command is typed in a checkout
+            subprocess.Popen([sys.executable, "-P", "-c", WARM_UP.format(*what)])
+            for what in (("working-day", "scan"), ("plant-year", "batch"))
         ]
         if any([half.wait() for half in halves]):
             raise BatchtwinError("E401", problem="the kernels cannot be compiled", mend="see above; is the cache folder writable?")
