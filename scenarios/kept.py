@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from scenarios.later import Rows, made
 from scenarios.run import Run
 from twin.errors import unknown
 
@@ -30,9 +31,9 @@ class Kept(Run):
         self._duck: duckdb.DuckDBPyConnection | None = None
         self._viewed: set[str] = set()
 
-    def append(self, table: str, rows: pa.Table) -> None:
+    def append(self, table: str, rows: Rows) -> None:
         """Add rows to a table."""
-        self._parts.setdefault(table, []).append(rows)
+        self._parts.setdefault(table, []).append(made(rows))
 
     def due(self) -> bool:
         """Nothing ever has to go to a disk."""

@@ -389,7 +389,8 @@ class Simulation(Wishes):
 
     def _collect(self) -> None:
         """Turn everything noted so far into rows of the run's tables."""
-        new = self._tables.drain(self._log, keep=self.writer is not None)
+        self._log, new = self._tables.drain(self._log, keep=self.writer is not None)
+        self._handles = (*self._handles[:2], handle(self._log))
         new["events"] = pa.concat_tables([new["events"], tables.events(self._events)]).sort_by("time_s")
         self._events.clear()
         if self._commands:
@@ -450,6 +451,7 @@ class Simulation(Wishes):
             self._closed = {}
             self._tables.close_row(self._log, self.tick)
             self._collect()
+            self._tables.settle()
             self._closed = self.outcome(state)
             if self.writer:
                 self.writer.close(state, self._closed)

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scenarios.judging.integrity import sealed
+from scenarios.later import Later, Rows, made
 from scenarios.overview import BLOCK, write_blocks
 from scenarios.recent import Recent
 from twin.errors import BatchtwinError
@@ -81,7 +82,7 @@ class RunWriter:
         except OSError as error:
             raise BatchtwinError("E203", path=path, problem=error.strerror or "not writable") from None
         self.recent: Recent | None = None
-        self._buffer: dict[str, list[pa.Table]] = {}
+        self._buffer: dict[str, list[Rows]] = {}
         self._parts: dict[str, int] = {}
         self._rows: dict[str, int] = {}  # of the newest part of each table
         self._open: dict[str, tuple[int, pa.Table]] = {}  # that part, as long as it is small; the writing thread's
@@ -92,14 +93,16 @@ class RunWriter:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="run-writer")
         self._pending: list[Future[None]] = []
 
-    def append(self, table: str, rows: pa.Table) -> None:
+    def append(self, table: str, rows: Rows) -> None:
         """Add rows to a table; they reach the disk within `FLUSH_S`."""
         self._schemas.setdefault(table, rows.schema)
         if rows.num_rows:
             self._buffer.setdefault(table, []).append(rows)
-            self._bytes += rows.num_rows * rows.num_columns * 4  # about; to ask each column is a thirtieth of a year's time
+            self._bytes += rows.num_rows * len(rows.schema) * 4  # about; to ask each column is a thirtieth of a year's time
             if table == "tags" and self.recent:
-                self.recent.add(rows)
+                self.recent.add(made(rows))
+            elif isinstance(rows, Later):
+                self._pool.submit(rows.table)
         if self._bytes > FLUSH_BYTES:
             self.flush()
 
@@ -149,11 +152,12 @@ class RunWriter:
         """Link all parts on disk into another folder, whatever becomes of them here."""
         _link(self.path, folder)
 
-    def _write(self, table: str, number: int, rows: list[pa.Table], flush: int = 0) -> None:
+    def _write(self, table: str, number: int, rows: list[Rows], flush: int = 0) -> None:
         folder = self.path / table
         folder.mkdir(exist_ok=True)
         begun, before = self._open.pop(table, (0, None))
-        whole = pa.concat_tables([before, *rows] if begun == number else rows).combine_chunks()
+        new = [made(r) for r in rows]
+        whole = pa.concat_tables([before, *new] if begun == number else new).combine_chunks()
         self._write_file(folder / f"part-{number:05d}.parquet", whole)
         if whole.num_rows < PART_ROWS:
             self._open[table] = number, whole

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from scenarios.later import Later, Rows
 from scenarios.recorder import IN_ROW, N_ALARMS, N_BATCHES, N_ROWS, N_WEIGHINGS, NEXT_ROW, Log, sample
 from twin.clock import TICKS_PER_S
 from twin.equipment.weigher import DISPOSITIONS
@@ -38,9 +39,11 @@ TOLERANCE = {
 class Tables:
     """Names and figures that turn a plant's raw rows into tables.
 
+    Weighings and tags are many: the observer goes on in other buffers while tables are made of what it has filled.
+
     Attributes:
         weighings: weighings so far.
-        out_of_tolerance: those whose true mass missed its tolerance.
+        out_of_tolerance: those whose true mass missed its tolerance; of the rows of which tables have been made.
     """
 
     def __init__(self, plant: Plant, log: Log) -> None:
@@ -57,11 +60,32 @@ class Tables:
         tags = plant.table.tags
         self.columns = [tags[i].name for i in log.recorded] + [tags[i].name + end for end in (".min", ".max") for i in log.ranged]
         self.resolution = dict(zip(self.columns, log.step.tolist(), strict=True))
+        self._tags_schema = pa.schema([("time_s", pa.float64())] + [(c, pa.int32()) for c in self.columns])
+        self._weighings_schema = self._weighings(log.weighings[:0]).schema
+        self._spare = {name: np.empty_like(getattr(log, name)) for name in ("rows", "row_tick", "weighings")}
+        self._under_way: list[Later] = []
 
-    def drain(self, log: Log, keep: bool = True) -> dict[str, pa.Table]:
-        """Empty the observer's buffers into tables; that of the tags only if somebody keeps it."""
+    def settle(self) -> None:
+        """Make the tables that are still to be made."""
+        for rows in self._under_way:
+            rows.table()
+        self._under_way = []
+
+    def drain(self, log: Log, keep: bool = True) -> tuple[Log, dict[str, Rows]]:
+        """Empty the observer's buffers into tables; that of the tags only if somebody keeps it.
+
+        Returns:
+            The log to go on with, whose large buffers are others; and the tables.
+        """
+        self.settle()  # the buffers that come into use now may still be read for the tables of the last time
         c = log.counts
-        out = {"weighings": self._weighings(log.weighings[: c[N_WEIGHINGS]]), "batches": self._batches(log.batches[: c[N_BATCHES]])}
+        weighed = log.weighings[: c[N_WEIGHINGS]]
+        later = {"weighings": Later(self._weighings_schema, len(weighed), partial(self._weighings, weighed))}
+        if keep:
+            rows, row_tick = log.rows[: c[N_ROWS]], log.row_tick[: c[N_ROWS]]
+            later["tags"] = Later(self._tags_schema, len(rows), partial(self._tags, rows, row_tick))
+        self._under_way = list(later.values())
+        out: dict[str, Rows] = later | {"batches": self._batches(log.batches[: c[N_BATCHES]])}
         alarms = log.alarm_rows[: c[N_ALARMS]]
         tags = self.plant.table.tags
         out["events"] = events(
@@ -70,10 +94,9 @@ class Tables:
                 for a in alarms
             ]
         )
-        if keep:
-            out["tags"] = self._tags(log)
         c[N_WEIGHINGS] = c[N_BATCHES] = c[N_ALARMS] = c[N_ROWS] = 0
-        return out
+        others, self._spare = self._spare, {name: getattr(log, name) for name in self._spare}
+        return log._replace(**others), out
 
     def close_row(self, log: Log, tick: int) -> None:
         """End the row of the tags table that is under way, at the end of the run."""
@@ -82,10 +105,8 @@ class Tables:
             c[NEXT_ROW] = tick
             sample(self.plant.state, log, tick)
 
-    def _tags(self, log: Log) -> pa.Table:
-        n = log.counts[N_ROWS]
-        steps = np.ascontiguousarray(log.rows[:n].T)
-        return pa.table({"time_s": log.row_tick[:n] / TICKS_PER_S} | dict(zip(self.columns, steps, strict=True)))
+    def _tags(self, rows: NDArray[np.int32], row_tick: NDArray[np.int64]) -> pa.Table:
+        return pa.table([row_tick / TICKS_PER_S, *np.ascontiguousarray(rows.T)], schema=self._tags_schema)
 
     def _weighings(self, w: NDArray[Any]) -> pa.Table:
         known = (w["feeder"] >= 0) & (w["feeder"] < len(self.feeders))

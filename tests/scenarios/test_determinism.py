@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scenarios.recorder import log_for
+from scenarios.run import Run
 from scenarios.simulation import Simulation
 from scenarios.store import RunWriter
 
@@ -110,3 +111,6 @@ def test_when_the_rows_are_brought_to_disk_changes_nothing(tmp_path, monkeypatch
             outcomes.append(sim.run())
     assert outcomes[0]["weighings"] == outcomes[1]["weighings"] > 4096  # more than a buffer holds
     assert outcomes[0]["state_hash"] == outcomes[1]["state_hash"]
+    always, when_full = (Run(tmp_path / name) for name in ("always", "when-full"))
+    for table in ("tags", "weighings", "batches", "events"):
+        assert always.table(table).equals(when_full.table(table)), table
