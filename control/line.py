@@ -80,8 +80,7 @@ def memory(table: TagTable, line: str, dosers: tuple[int, int], ingredients: tup
 @njit
 def scan(n: Any, c: Any, io: Any, now: int) -> None:
     """One scan of one line."""
-    n.beat = (n.beat + 1) % 1_000_000
-    io[n.heartbeat] = n.beat
+    beat(n, io)
     n.confirmed = 1 if io[n.t_confirm] > 0.5 and n.confirm_was < 0.5 else 0
     n.confirm_was = io[n.t_confirm]
     if io[n.mode] != SEMI:
@@ -111,6 +110,13 @@ def scan(n: Any, c: Any, io: Any, now: int) -> None:
         hold_still(n, c, io)
     io[n.t_state], io[n.t_stage], io[n.t_mixing] = n.state, n.stage, n.mix_batch
     io[n.t_safe] = 1.0 if n.state == SAFE else 0.0
+
+
+@njit
+def beat(n: Any, io: Any) -> None:
+    """Show the station that the program is alive."""
+    n.beat = (n.beat + 1) % 1_000_000
+    io[n.heartbeat] = n.beat
 
 
 @njit

@@ -6,14 +6,14 @@ from typing import Any
 
 from control import air, collectors, dosing, line, stores, water
 from scenarios import stride
-from scenarios.recorder import NEXT_SAMPLE, observe, observe_line, observe_rest, watch_weigher
+from scenarios.recorder import NEXT_SAMPLE, observe, observe_line, observe_rest, observe_stores, watch_weigher
 from twin import plant
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.equipment import aggregate_bin, feeder, weigher
 from twin.jit import at, njit
 
 STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks while one is being filled
-SELDOM_TICKS = 2 * STORES_TICKS  # and while none is
+SELDOM_TICKS = 2 * STORES_TICKS  # at least between two looks while none is
 
 
 @njit
@@ -27,52 +27,57 @@ def play_ticks(state: Any, log: Any, count: int) -> int:
 
 
 @njit
-def play_batch(state: Any, memory: Any, log: Any, until: int) -> int:
+def play_batch(state: Any, memory: Any, log: Any, until: int, anew: bool) -> int:
     """`drive_batch` for handles of `State`, `Memory` and `Log`."""
-    return drive_batch(at(state, "State"), at(memory, "Memory"), at(log, "Log"), until)
+    return drive_batch(at(state, "State"), at(memory, "Memory"), at(log, "Log"), until, anew)
 
 
 @njit
-def drive_batch(p: Any, c: Any, log: Any, until: int) -> int:
+def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
     """`batch` fidelity: reference control and physics until a tick, or until somebody outside must look.
 
     Each line steps as far as nothing can be decided about it; of all lines the one whose step ends first goes on, so that what
-    happens is seen in order of time. All meet at the end of the call, to be sampled, and to look at the stores: every few seconds
-    while anything is being filled. Within a step each busy weigher goes on by itself, scan by scan where it must.
+    happens is seen in order of time. All meet at the end of the call and to be sampled; one that is met within its step goes on
+    to where that was to end. Stores are looked at beside them. Within a step each busy weigher goes on by itself, scan by scan
+    where it must.
     The functions are those of `scan` fidelity, with longer steps.
 
     Args:
         p: the plant's `State`; c: the controller's `Memory`; log: the observer's `Log`.
         until: tick to stop at.
+        anew: somebody outside may have acted since the last call, so that every line must decide again; if not, the
+            calls together do what one would have done.
 
     Returns:
         What to look at: bits as `observe` gives them.
     """
     site, lines = p.site[0], c.lines
     fed = filling(p)
-    for k in range(lines.shape[0]):
-        lines[k].next = site.tick
-    for k in range(c.dosers.shape[0]):
-        c.dosers[k].calm = 0  # somebody outside may have acted
+    if anew:
+        for k in range(lines.shape[0]):
+            lines[k].next = site.tick
+        for k in range(c.dosers.shape[0]):
+            c.dosers[k].calm = 0
     while site.tick < until:
         now = min(until, max(site.stored + STORES_TICKS, site.tick + SCAN_TICKS)) if fed else until
         for k in range(lines.shape[0]):
             if lines[k].next <= site.tick:
                 decide(p, c, log, k, site.tick)
             now = min(now, lines[k].next)
-        stores_due = now - site.stored >= (STORES_TICKS if fed else SELDOM_TICKS)
-        meet = now == until or stores_due or now >= log.counts[NEXT_SAMPLE]
-        look = 0
+        look, meet = 0, now == until or now >= log.counts[NEXT_SAMPLE]
         for k in range(lines.shape[0]):
             if meet or lines[k].next == now:
                 look |= go_on(p, c, log, k, now)
+        stores_due = now - site.stored >= (STORES_TICKS if fed else SELDOM_TICKS)
+        if stores_due:
+            site.tick = now
+            look |= look_after_stores(p, c, log)
+        if look or meet or stores_due:
+            fed = filling(p)
         if look or meet:
             for k in range(lines.shape[0]):
                 if lines[k].at < now:
                     look |= go_on(p, c, log, k, now)
-            if stores_due:
-                look_after_stores(p, c)
-            fed = filling(p)
             look |= observe_rest(p, log)
             if look:
                 return look
@@ -98,15 +103,16 @@ def go_on(p: Any, c: Any, log: Any, k: int, end: int) -> int:
     for j in range(n.first_doser, n.first_doser + n.dosers):
         site.tick = n.at
         weigh_on(p, c, log, j, end)
+    line.beat(n, p.io)
     plant.carry(p, k, (end - n.at) * TICK_S)
-    n.at = n.next = site.tick = end
+    n.at = site.tick = end
     plant.sense_line(p, k)
     return observe_line(p, log, k)
 
 
 @njit
-def look_after_stores(p: Any, c: Any) -> None:
-    """Take stores and surroundings up to the line's time."""
+def look_after_stores(p: Any, c: Any, log: Any) -> int:
+    """Take stores and surroundings up to the site's time, and look at them."""
     site = p.site[0]
     plant.slow(p, (site.tick - site.stored) * TICK_S)
     site.stored = site.tick
@@ -118,6 +124,7 @@ def look_after_stores(p: Any, c: Any) -> None:
         air.scan(c, p.io, site.tick)
     for k in range(c.collectors.shape[0]):
         collectors.scan(c.collectors[k], p.io, site.tick)
+    return observe_stores(p, log)
 
 
 @njit

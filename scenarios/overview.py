@@ -32,12 +32,9 @@ def write_blocks(folder: Path, number: int, rows: pa.Table) -> None:
     starts = np.arange(0, rows.num_rows, BLOCK)
     ends = np.append(starts[1:], rows.num_rows)
     time_s, names = rows["time_s"].to_numpy(), rows.column_names[1:]
-    least = np.empty((len(starts), len(names)), np.int32)
-    greatest = np.empty_like(least)
-    for i, column in enumerate(rows.columns[1:]):
-        values = column.to_numpy()
-        least[:, i] = np.minimum.reduceat(values, starts)
-        greatest[:, i] = np.maximum.reduceat(values, starts)
+    # all columns at once: one by one the interpreter would be given up, and waited for, four thousand times
+    values = rows.drop_columns("time_s").combine_chunks().to_batches()[0].to_tensor(row_major=False).to_numpy()
+    least, greatest = (kind.reduceat(values, starts, axis=0) for kind in (np.minimum, np.maximum))
     # a list a block: a column of its own for each of four thousand figures takes ten times as long to write
     blocks = pa.table(
         {"first_s": time_s[starts], "last_s": time_s[ends - 1], "rows": ends - starts, "least": _lists(least), "greatest": _lists(greatest)}

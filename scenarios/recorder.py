@@ -31,6 +31,7 @@ BATCH = np.dtype(
 
 ALARM = np.dtype([("tick", "i8"), ("tag", "i4"), ("value", "f8")])
 
+STORES = ("silo", "aggregate_bin", "tank", "dust_collector", "moisture_probe")  # they stand first among a line's machines
 WETS = 64  # batches whose beginning is remembered, more than any load has
 NEW_KG = 20.0  # more in the mixer than this is a batch, or the beginning of the next
 SPARE = 512  # rows that may be added between two looks at how full the buffers are
@@ -43,9 +44,10 @@ class Log(NamedTuple):
 
     Attributes:
         counts: int64, rows in each buffer and the sampling state (indices `N_*`, `IN_ROW`, `NEXT_*`).
-        period: int64 [6], ticks between samples, between rows of the tags table, and between samples of the slow
-            surroundings; number of the first tag of those, of the first of them in `ranged`, and of the first tag that is not recorded.
-        first_alarm: int64 [line + 1], first alarm of each line, and of the surroundings.
+        period: int64 [7], ticks between samples, between rows of the tags table, and between samples of the slow
+            surroundings; number of the first tag of those, of the first of them in `ranged`, of the first tag that is not recorded,
+            and of the first of the slow ones in `recorded`.
+        first_alarm: int64 [2·line + 1], first alarm of each line's stores, and of the line itself; of the surroundings.
         recorded: int64, tags that have a column of means; ranged: int64, those of them that have two more, for their least and
             greatest value; none where a row is one sample.
         step: float64 [column], resolution of the columns: means, least values, greatest values.
@@ -111,8 +113,14 @@ def log_for(plant: Plant, sample_s: float, row_s: float, rows: int = 4096) -> Lo
     means = [r if r < 1 else 0.01 for r in fine] if many else fine  # a mean of whole numbers is not whole
     step = np.array(means + 2 * [table.tags[i].resolution for i in ranged])
     every = [max(round(s * TICKS_PER_S), 1) for s in (sample_s, row_s)]
-    period = np.array([*every, int(state.site["water_ticks"][0]), slow, sum(i < slow for i in ranged), end])
-    begins = [*(next(e.first for e in table.equipment if e.line == line) for line in table.lines), slow]
+    period = np.array(
+        [*every, int(state.site["water_ticks"][0]), slow, sum(i < slow for i in ranged), end, sum(i < slow for i in recorded)]
+    )
+    begins = [
+        next(e.first for e in table.equipment if e.line == line and e.kind in kinds)
+        for line in table.lines
+        for kinds in (STORES, ("feeder",))
+    ] + [slow]
     first_alarm = np.array([sum(i < tag for i in alarms) for tag in begins])
     counts[NEXT_SAMPLE], counts[NEXT_ROW], counts[NEXT_SLOW] = period[0], period[1], period[2]
     return Log(
@@ -137,15 +145,24 @@ def observe(p: Any, log: Any) -> int:
         watch_weigher(p, log, k, p.site[0].tick)
     for k in range(p.mixers.shape[0]):
         look |= observe_line(p, log, k)
-    return look | observe_rest(p, log)
+    return look | observe_stores(p, log) | observe_rest(p, log)
 
 
 @njit
 def observe_line(p: Any, log: Any, k: int) -> int:
-    """Look at one line, but for its weighers."""
+    """Look at one line, but for its stores and weighers."""
     tick = p.site[0].tick
     watch_mixer(p, log, k, tick)
-    return watch_desk(p, log, 2 * k, 2 * k + 2) | watch_alarms(p, log, log.first_alarm[k], log.first_alarm[k + 1], tick)
+    return watch_desk(p, log, 2 * k, 2 * k + 2) | watch_alarms(p, log, log.first_alarm[2 * k + 1], log.first_alarm[2 * k + 2], tick)
+
+
+@njit
+def observe_stores(p: Any, log: Any) -> int:
+    """Look at the stores of all lines."""
+    look = 0
+    for k in range(p.stations.shape[0]):
+        look |= watch_alarms(p, log, log.first_alarm[2 * k], log.first_alarm[2 * k + 1], p.site[0].tick)
+    return look
 
 
 @njit
@@ -179,16 +196,20 @@ def watch_desk(p: Any, log: Any, first: int, last: int) -> int:
 @njit
 def watch_alarms(p: Any, log: Any, first: int, last: int, tick: int) -> int:
     """Note the alarms that have come or gone."""
-    look, n = 0, log.watched.shape[0]
-    for k in range(first, last):
-        v = p.io[log.alarms[k]]
-        if v != log.last[n + k]:
-            log.last[n + k] = v
+    n = log.watched.shape[0]
+    alarms, before, changed = log.alarms[first:last], log.last[n + first : n + last], False
+    for k in range(alarms.shape[0]):  # hardly ever has any: without a branch a look at a line's forty costs half
+        changed |= p.io[alarms[k]] != before[k]
+    if not changed:
+        return 0
+    for k in range(alarms.shape[0]):
+        v = p.io[alarms[k]]
+        if v != before[k]:
+            before[k] = v
             row = log.alarm_rows[log.counts[N_ALARMS]]
-            row.tick, row.tag, row.value = tick, log.alarms[k], v
+            row.tick, row.tag, row.value = tick, alarms[k], v
             log.counts[N_ALARMS] += 1
-            look = ALARMS
-    return look
+    return ALARMS
 
 
 @njit
@@ -303,22 +324,36 @@ def widen(io: Any, log: Any, first: int, last: int, begins: bool) -> None:
 @njit
 def end_row(io: Any, log: Any, tick: int) -> None:
     """Write the row under way in steps of its columns' resolutions."""
-    c, slow, means, ranged = log.counts, log.period[3], log.recorded.shape[0], log.ranged.shape[0]
+    c, slow, means, ranged = log.counts, log.period[6], log.recorded.shape[0], log.ranged.shape[0]
     row = log.rows[c[N_ROWS]]
-    for i in range(means):
-        k = log.recorded[i]
-        n = c[IN_ROW] if k < slow else c[IN_ROW_SLOW]
-        row[i] = in_steps(log.total[k] / n if n > 0 else io[k], log.step[i])
+    write_means(io, log, row, 0, slow, c[IN_ROW])
+    write_means(io, log, row, slow, means, c[IN_ROW_SLOW])
+    least, greatest = row[means : means + ranged], row[means + ranged :]
+    least_step, greatest_step = log.step[means : means + ranged], log.step[means + ranged :]
     for i in range(ranged):
-        row[means + i] = in_steps(log.low[i], log.step[means + i])
-        row[means + ranged + i] = in_steps(log.high[i], log.step[means + ranged + i])
+        least[i] = in_steps(log.low[i], least_step[i])
+        greatest[i] = in_steps(log.high[i], greatest_step[i])
     log.row_tick[c[N_ROWS]] = tick
     c[IN_ROW] = c[IN_ROW_SLOW] = 0
     c[N_ROWS] += 1
 
 
 @njit
+def write_means(io: Any, log: Any, row: Any, first: int, last: int, weight: int) -> None:
+    """Means of some columns; the value itself where no time has gone by."""
+    which, out, step = log.recorded[first:last], row[first:last], log.step[first:last]
+    if weight > 0:
+        share = 1.0 / weight
+        for i in range(which.shape[0]):
+            out[i] = in_steps(log.total[which[i]] * share, step[i])
+    else:
+        for i in range(which.shape[0]):
+            out[i] = in_steps(io[which[i]], step[i])
+
+
+@njit
 def in_steps(value: float, step: float) -> Any:
+    """A value as a whole number of steps of its column."""
     return np.int32(np.rint(value / step))
 
 

@@ -366,7 +366,10 @@ class Simulation(Wishes):
             self._latch()
             self._bad += self.plant.image.latch()
             return ACTED
-        look = play_batch(*self._handles, until)
+        look = play_batch(*self._handles, until, True)
+        while look == FULL:  # when that is depends on wall time, so it must change nothing
+            self._collect()
+            look = play_batch(*self._handles, until, False)
         self._drain(look)
         return int(look)
 

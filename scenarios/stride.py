@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from control import dosing, line
-from twin.clock import SCAN_TICKS, TICKS_PER_S
+from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
 from twin.jit import njit
 
 SWITCH_TICKS = 50  # a gate that has just been told to move is given a step of its own
+SWING_S = 0.2  # of a load cell after a blow
 LONGEST = 100 * TICKS_PER_S  # of one step while something is under way
 
 
@@ -57,11 +58,13 @@ def of_doser(d: Any, c: Any, p: Any, w: Any, now: int) -> int:
             return max(50 - (now - d.low_since), SCAN_TICKS)
         return drain(w.mass_kg, w.knee_kg, w.rate_kg_s, max(5.0 * d.division_kg, 0.002 * d.capacity_kg))
     if d.phase == dosing.COARSE or d.phase == dosing.FINE:
-        f, fast = c.feeders[d.feeder], 1.0 + 3.0 * p.feeders[d.feeder].sigma
+        f, stream = c.feeders[d.feeder], p.feeders[d.feeder]
+        fast = 1.0 + 3.0 * stream.sigma
         to_go = d.target_kg - (w.shown_kg - d.tare_kg)
-        # When the stream first lands its impact makes the scale jump ahead by what flows in its time of fall.
+        # When the stream first lands its impact makes the scale jump ahead by what flows in its time of fall, and swing by a tenth of that.
         # Later, coarse feed may be cut a scan early or late, for fine feed makes up for it; the cut-off of fine feed may not.
-        lands_s = 0.8 if since < 150 else 0.1 if d.phase == dosing.COARSE else 0.3
+        coming = since * TICK_S < stream.dead_s + 1.0 / stream.rate_s + stream.impact_s + SWING_S
+        lands_s = max(1.2 * stream.impact_s, 0.3) if coming else 0.1 if d.phase == dosing.COARSE else 0.3
         if d.phase == dosing.COARSE:
             return min(scans((to_go - f.lead_kg) / (fast * f.rated_kg_s) - lands_s), 3 * TICKS_PER_S)
         inhibit = d.fine_from + dosing.INHIBIT_TICKS - now if d.fine_from > 0 else 0
@@ -134,12 +137,11 @@ def of_mixer(n: Any, c: Any, p: Any, number: int, now: int) -> int:
     if n.stage == line.CHARGING:
         if since <= 100:
             return max(110 - since, SCAN_TICKS)
-        hopper = scans(waiting.opening / waiting.stroke_rate_s)
         if n.wait_since > 0:
-            hopper = max(TICKS_PER_S - (now - n.wait_since), SCAN_TICKS)
-        elif n.wait_batch == n.mix_batch:
-            hopper = drain(waiting.mass_kg, waiting.knee_kg, waiting.rate_kg_s, 1.0)
-        return max(hopper, slowest(n, c, p, 0, n.mix_batch, False, now))
+            return max(TICKS_PER_S - (now - n.wait_since), SCAN_TICKS)
+        if n.wait_batch == n.mix_batch:
+            return drain(waiting.mass_kg, waiting.knee_kg, waiting.rate_kg_s, 1.0)
+        return max(scans(waiting.opening / waiting.stroke_rate_s), slowest(n, c, p, 0, n.mix_batch, False, now))
     if n.stage == line.MIXING:
         return max((n.b_mix[n.mix_batch % dosing.RING] - n.mixed) // SCAN_TICKS * SCAN_TICKS, SCAN_TICKS)
     if n.stage == line.DISCHARGE:

@@ -48,6 +48,14 @@ class Server:
         return begins, begins + service
 
 
+class Clockwork(simpy.Environment):
+    """SimPy's environment, whose time the plant's clock leads."""
+
+    def go_to(self, now: int) -> None:
+        """It is that time now, and nothing was due before."""
+        self._now = now
+
+
 class Engine:
     """Couples SimPy's event list with the plant.
 
@@ -62,7 +70,7 @@ class Engine:
     def __init__(self, plant: Plant, seed: int, log: Callable[[str, str, float, str], None]) -> None:
         self.plant = plant
         self.seed = seed
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clockwork(initial_time=0)
         self._watches: list[tuple[int, Callable[[], None]]] = []
         self._tick = plant.state.site["tick"]
         self.befalls: dict[str, Callable[[], None]] = {}
@@ -108,12 +116,11 @@ class Engine:
             yield now
 
     def sync(self) -> None:
-        """Bring SimPy's time up to the plant's, letting happen what was due before."""
-        now = self.now
-        if now > self.env.now:
-            here = self.env.timeout(now - int(self.env.now))
-            while not here.processed:
-                self.env.step()
+        """Bring SimPy's time up to the plant's, letting happen what was due by then."""
+        now, env = self.now, self.env
+        while env.peek() <= now:
+            env.step()
+        env.go_to(now)
 
     def _settle(self, now: int, look: int) -> float:
         """Bring SimPy to the plant's time and let everything due happen. Returns the tick at which the next thing is due."""
@@ -123,12 +130,9 @@ class Engine:
                 if look & what:
                     call()
         env = self.env
-        due = env.peek()
         while True:
-            while due <= now:
+            while env.peek() <= now:
                 env.step()
-                due = env.peek()
             again = self.settled() if self.settled else math.inf
-            due = env.peek()
-            if due > now:
-                return min(due, again)
+            if env.peek() > now:
+                return min(env.peek(), again)

@@ -129,9 +129,7 @@ class OrderBook:
 
     def _fill(self) -> None:
         while self._free and self._queue:
-            job = self._queue.pop(0)
-            job.slot = self._free.pop()
-            self.show(job)
+            self._open_slot(self._queue.pop(0))
         self.changed()
 
     def settle(self, job: Job) -> None:
@@ -155,24 +153,35 @@ class OrderBook:
             self.show(job)
         self.changed()
 
-    def show(self, job: Job) -> None:
-        """Write an order into its slot."""
+    def _open_slot(self, job: Job) -> None:
+        """Give an order a slot, and write into it what does not change."""
+        job.slot = self._free.pop()
         io, a, s = self.engine.plant.state.io, self._first[job.slot], TICKS_PER_S
-        x, y = self.map.xy_km[job.place]
-        left = job.left_m3
         if job.grade not in self.grades:
             self.grades.append(job.grade)
-        for tag, value in enumerate((
-            job.number, self.grades.index(job.grade) + 1, left, job.given_m3 - job.poured_m3, job.poured_m3, job.wanted / s, job.every / s, job.late / s,
-            job.gap / s, job.pour_s_m3, x, y, job.priority, job.pump, job.waiting, job.coming, max(job.last_end, 0) / s,
-        ), a):  # fmt: skip
-            io[tag] = value  # one by one: a fifth of the time that a slice takes
-        for k in range(len(self._plants)):
-            io[a + order_slot.LAST_END + 1 + k] = self.drive_s(k, job)
+        io[a + order_slot.ID], io[a + order_slot.GRADE] = job.number, self.grades.index(job.grade) + 1
+        io[a + order_slot.EVERY], io[a + order_slot.LATE], io[a + order_slot.GAP] = job.every / s, job.late / s, job.gap / s
+        io[a + order_slot.POUR], io[a + order_slot.PRIORITY], io[a + order_slot.PUMP] = job.pour_s_m3, job.priority, job.pump
+        io[a + order_slot.X], io[a + order_slot.Y] = self.map.xy_km[job.place]
+        self.show(job)
 
-    def drive_s(self, line: int, job: Job) -> float:
-        """Drive from a line to a site, setting out now."""
-        return self.map.drive_s(self._plants[line], job.place, self._starts_s + self.engine.now / TICKS_PER_S)
+    def show(self, job: Job) -> None:
+        """Write into an order's slot how far it has come, and the drives to it as they are now."""
+        io, a, s = self.engine.plant.state.io, self._first[job.slot], TICKS_PER_S
+        io[a + order_slot.LEFT], io[a + order_slot.ON_WAY], io[a + order_slot.POURED] = (
+            job.left_m3,
+            job.given_m3 - job.poured_m3,
+            job.poured_m3,
+        )
+        io[a + order_slot.DUE], io[a + order_slot.LAST_END] = job.wanted / s, max(job.last_end, 0) / s
+        io[a + order_slot.WAITING], io[a + order_slot.COMING] = job.waiting, job.coming
+        for k, drive_s in enumerate(self.drives_s(job), a + order_slot.LAST_END + 1):
+            io[k] = drive_s
+
+    def drives_s(self, job: Job) -> list[float]:
+        """Drive from each line to a site, setting out now."""
+        clock_s = self._starts_s + self.engine.now / TICKS_PER_S
+        return [self.map.drive_s(plant, job.place, clock_s) for plant in self._plants]
 
     def change(self, number: int, volume_m3: float | None, start: int | None) -> None:
         """The site wants more, less, or at another time; what trucks already have stays theirs."""

@@ -71,7 +71,7 @@ class Returns:
                 and job.site != ticket["order"]
                 and job.left_m3 >= m3
             ):
-                takes_s = CONFIRM_S[1] + self.book.drive_s(0, job) + m3 * job.pour_s_m3
+                takes_s = CONFIRM_S[1] + self.book.drives_s(job)[0] + m3 * job.pour_s_m3
                 if now_s + takes_s - truck["wet_tick"] / TICKS_PER_S < REUSE_AGE_S:
                     return job
         return None

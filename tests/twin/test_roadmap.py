@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from twin.design.district import KINDS, District, Grid, Road, mistakes
 from twin.errors import BatchtwinError
 from twin.kernels.track import position
-from twin.roadmap import Map, free_s
+from twin.roadmap import Map, Route
 
 HOUR_S = 3600.0
 
@@ -21,6 +21,11 @@ HOUR_S = 3600.0
 def town():
     """The map of a plant that has none of its own."""
     return Map(District())
+
+
+def free_s(map, route: Route):
+    """Drive over a route at free flow, s, from its lengths."""
+    return float((route.length_km / map.free_km_h[route.kind]).sum() * HOUR_S)
 
 
 def district(**more):
@@ -191,6 +196,20 @@ def test_a_drive_is_what_second_by_second_gives(town, seed):
     gone = np.concatenate([[0.0], np.cumsum([pace * factor[int(s // HOUR_S) % 24] for s in seconds])])
     at = np.interp(passed, np.arange(len(gone)), gone)
     np.testing.assert_allclose(at, np.concatenate([[0.0], np.cumsum(route.edge_s)]), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_drive_that_is_asked_for_is_the_one_that_is_driven(town, seed):
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    turned = 0
+    for _ in range(300):
+        a, b = rng.choice(len(town.places), 2, replace=False).tolist()
+        departs = float(rng.uniform(0, 24 * HOUR_S))
+        driven_s = town.route(a, b).drive(town, departs, False)[-1]
+        assert town.drive_s(a, b, departs) == pytest.approx(driven_s, rel=1e-9)
+        turned += departs // HOUR_S != (departs + driven_s) // HOUR_S
+    assert 50 < turned < 250  # some within an hour, some over its turn
 
 
 def test_who_sets_out_later_never_arrives_earlier(town):
