@@ -9,11 +9,11 @@ from scenarios import stride
 from scenarios.recorder import NEXT_SAMPLE, observe, observe_line, observe_rest, observe_stores, watch_weigher
 from twin import plant
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
-from twin.equipment import aggregate_bin, feeder, weigher
+from twin.equipment import feeder, weigher
 from twin.jit import at, njit
 
-STORES_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at silos, bins and tanks while one is being filled
-SELDOM_TICKS = 2 * STORES_TICKS  # at least between two looks while none is
+FILLING_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at a silo that is being filled, for its controller may have to act
+STORES_TICKS = 10 * TICKS_PER_S  # at least between two looks at all silos, bins, tanks and collectors
 
 
 @njit
@@ -59,7 +59,7 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
         for k in range(c.dosers.shape[0]):
             c.dosers[k].calm = 0
     while site.tick < until:
-        now = min(until, max(site.stored + STORES_TICKS, site.tick + SCAN_TICKS)) if fed else until
+        now = min(until, max(site.filled + FILLING_TICKS, site.tick + SCAN_TICKS)) if fed else until
         for k in range(lines.shape[0]):
             if lines[k].next <= site.tick:
                 decide(p, c, log, k, site.tick)
@@ -68,10 +68,10 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
         for k in range(lines.shape[0]):
             if meet or lines[k].next == now:
                 look |= go_on(p, c, log, k, now)
-        stores_due = now - site.stored >= (STORES_TICKS if fed else SELDOM_TICKS)
-        if stores_due:
+        stores_due = now - site.stored >= STORES_TICKS
+        if stores_due or fed and now - site.filled >= FILLING_TICKS:
             site.tick = now
-            look |= look_after_stores(p, c, log)
+            look |= look_after_stores(p, c, log, stores_due)
         if look or meet or stores_due:
             fed = filling(p)
         if look or meet:
@@ -111,32 +111,31 @@ def go_on(p: Any, c: Any, log: Any, k: int, end: int) -> int:
 
 
 @njit
-def look_after_stores(p: Any, c: Any, log: Any) -> int:
-    """Take stores and surroundings up to the site's time, and look at them."""
+def look_after_stores(p: Any, c: Any, log: Any, all: bool) -> int:
+    """Take silos being filled, or all stores and the surroundings, up to the site's time, and look at them."""
     site = p.site[0]
-    plant.slow(p, (site.tick - site.stored) * TICK_S)
-    site.stored = site.tick
-    plant.sense_stores(p)
+    site.filled = site.tick
+    if all:
+        plant.slow(p)
+        plant.sense_stores(p)
+        if site.watered == site.tick:
+            water.scan(c, p.io, site.tick)
+            air.scan(c, p.io, site.tick)
+        for k in range(c.collectors.shape[0]):
+            collectors.scan(c.collectors[k], p.io, site.tick)
+    else:
+        plant.filled(p)
     for k in range(c.stores.shape[0]):
         stores.scan(c.stores[k], p.io)
-    if site.watered == site.tick:
-        water.scan(c, p.io, site.tick)
-        air.scan(c, p.io, site.tick)
-    for k in range(c.collectors.shape[0]):
-        collectors.scan(c.collectors[k], p.io, site.tick)
     return observe_stores(p, log)
 
 
 @njit
 def filling(p: Any) -> bool:
-    """Is anything being filled that may run over, or does a fan run on after its mixer? Their controllers look every few seconds."""
+    """Is a silo being filled?"""
     busy = False
-    for k in range(p.bins.shape[0]):
-        busy |= p.bins[k].flow > 0.0 or p.io[p.bins[k].tag + aggregate_bin.FEED] > 0.5
     for k in range(p.silos.shape[0]):
         busy |= p.silos[k].connected > 0.5
-    for k in range(p.collectors.shape[0]):
-        busy |= p.collectors[k].running > 0.5 and p.mixers[p.collectors[k].line].speed <= 0.0
     return busy
 
 

@@ -25,6 +25,7 @@ DAY_S = 86400.0
 AGES_D = (7, 28)
 PERIOD_D = 90.0  # of acceptance, and what the next one's sigma comes from; 60 to 90 d, GB/T 50107-2010 5.1.3 (found)
 SLUMP_TEST_SD_MM = 10.0  # of one operator at 85–165 mm, ASTM C143 (recalled: 0.38–0.40 in)
+Row = tuple[dict[str, NDArray[Any]], int]  # columns of a table of batches, and the place of one in them
 DRAW, PICK, SLUMP, CUBE = 910_001, 910_002, 910_003, 910_100  # entities of the noise; a cube's is CUBE + age
 
 
@@ -64,7 +65,7 @@ class Lot:
     m3: float = 0.0
     lowest: float = math.inf
     ticket: dict[str, Any] = field(default_factory=dict)
-    at: list[tuple[pa.Table, int]] = field(default_factory=list)
+    at: list[Row] = field(default_factory=list)
 
 
 class Laboratory:
@@ -86,7 +87,7 @@ class Laboratory:
     def __init__(self, design: Design, seed: int, starts_s: float = 0.0, shift_s: float = DAY_S) -> None:
         self.recipes = {r.grade: r for r in design.recipes}
         self.seed, self.starts_s, self.shift_s = seed, starts_s, shift_s
-        self._batches: dict[tuple[str, int], tuple[pa.Table, int]] = {}  # whose ticket is not here yet
+        self._batches: dict[tuple[str, int], Row] = {}  # whose ticket is not here yet
         self._tickets: deque[dict[str, Any]] = deque()  # whose batches are not all here yet, and those behind
         self._lots: dict[tuple[str, ...], Lot] = {}
         self._samples: list[dict[str, Any]] = []
@@ -109,8 +110,9 @@ class Laboratory:
         Returns:
             Rows of `SAMPLE`.
         """
-        for i, key in enumerate(zip(batches["line"].to_pylist(), batches["number"].to_pylist(), strict=True)):
-            self._batches[key] = batches, i
+        columns = {c: batches[c].to_numpy() for c in BATCH if c != "line"}
+        for i, key in enumerate(zip(batches["line"].to_pylist(), columns["number"].tolist(), strict=True)):
+            self._batches[key] = columns, i
         self._tickets.extend(tickets.select([*TICKET, *(c for c in ON_SITE if c in tickets.column_names)]).to_pylist())
         while self._tickets and (everything or self._ready(self._tickets[0])):
             self._deal(self._tickets.popleft())
@@ -151,7 +153,7 @@ class Laboratory:
         if ticket.get("poured_s") is not None:
             self._count(SITE, (SITE.name, ticket["order"], ticket["grade"]), shift, ticket, at)
 
-    def _count(self, plan: Inspection, key: tuple[str, ...], shift: int, ticket: dict[str, Any], at: list[tuple[pa.Table, int]]) -> None:
+    def _count(self, plan: Inspection, key: tuple[str, ...], shift: int, ticket: dict[str, Any], at: list[Row]) -> None:
         lot = self._lots.get(key)
         if lot and (lot.batches + len(at) > plan.batches or lot.m3 + ticket["volume_m3"] > plan.m3 + 1e-9):
             self._close(key)
@@ -168,7 +170,7 @@ class Laboratory:
     def _close(self, key: tuple[str, ...]) -> None:
         """Take the lot's sample: of one batch at the mixer, or on the site of the load, whose batches are one by then."""
         lot = self._lots.pop(key)
-        ticket, rows = lot.ticket, [{c: table[c][i].as_py() for c in BATCH} for table, i in lot.at]
+        ticket, rows = lot.ticket, [{c: column[i].item() for c, column in columns.items()} for columns, i in lot.at]
         self._taken += 1
         recipe, plant = self.recipes.get(ticket["grade"]), lot.inspection == PLANT.name
         if plant:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from twin.clock import TICKS_PER_S
 from twin.plant import Plant
+
+Floats = NDArray[np.float64]
+Noted = tuple[float, NDArray[np.int64], Floats]  # time, s; numbers of what is noted; its figures, [what, …]
 
 WEATHER = (
     "air_c",
@@ -35,10 +41,10 @@ class Surroundings:
         self._last = plant.state.motors.copy()
         self._released = plant.state.released.copy()
         self._since = 0
-        self._emissions: list[tuple[float, int, float, float, float]] = []
+        self._emissions: list[Noted] = []
         self._boundary: list[tuple[float, int, float, float, float, float, float, float]] = []
         self._weather: list[tuple[float, ...]] = []
-        self._energy: list[tuple[float, int, float, float]] = []
+        self._energy: list[Noted] = []
 
     def note(self, tick: int) -> None:
         """An interval has ended."""
@@ -49,20 +55,19 @@ class Surroundings:
         now = self.plant.state.motors
         gone = now - self._last
         self._last = now.copy()
-        for k in np.flatnonzero(gone[:, 0] > 0):
-            self._energy.append((time_s, int(k), gone[k, 1] / 3600.0, gone[k, 0]))
+        ran = np.flatnonzero(gone[:, 0] > 0)
+        since_s = (tick - self._since) / TICKS_PER_S
+        base = (since_s, self.plant.design.base_load_kw * since_s)  # runs all the time
+        self._energy.append((time_s, np.append(ran, len(now)), np.vstack([gone[ran], base])))
         self._note_air(time_s)
-        hours = (tick - self._since) / TICKS_PER_S / 3600.0
-        self._energy.append((time_s, -1, self.plant.design.base_load_kw * hours, 3600.0 * hours))
         self._since = tick
 
     def _note_air(self, time_s: float) -> None:
         """What the sources gave off, and what reached the receptors: true means, not what instruments made of them."""
         out = self.plant.state.released - self._released
         self._released = self.plant.state.released.copy()
-        for k in np.flatnonzero(out[:, 0] > 0):
-            tsp, pm10, pm25 = out[k].tolist()
-            self._emissions.append((time_s, int(k), tsp, pm10, pm25))
+        gave = np.flatnonzero(out[:, 0] > 0)
+        self._emissions.append((time_s, gave, out[gave]))
         for row, m in enumerate(self.plant.state.monitors):
             n = int(m["sum_count"])
             if n:
@@ -78,23 +83,19 @@ class Surroundings:
             `emissions`: source and kg of TSP, PM10, PM2.5; `boundary`: station, µg/m³, LAeq, and Lmax of all and of frequent noise, dB(A).
         """
         weather = np.array(self._weather, dtype=float).reshape(len(self._weather), 1 + len(WEATHER))
-        machines = [m.name for m in self.plant.motors] + ["Site.BaseLoad"]
-        kinds = [m.kind for m in self.plant.motors] + ["base load"]
-        index = [k for _, k, _, _ in self._energy]
+        machines = np.array([m.name for m in self.plant.motors] + ["Site.BaseLoad"])
+        kinds = np.array([m.kind for m in self.plant.motors] + ["base load"])
         out = {
             "weather": pa.table({name: weather[:, i] for i, name in enumerate(("time_s", *WEATHER))}),
-            "energy": pa.table({
-                "time_s": pa.array([t for t, *_ in self._energy], pa.float64()), "machine": pa.array([machines[k] for k in index], pa.string()),
-                "kind": pa.array([kinds[k] for k in index], pa.string()), "kwh": pa.array([e for *_, e, _ in self._energy], pa.float64()),
-                "run_s": pa.array([s for *_, s in self._energy], pa.float64()),
-            }),
-        }  # fmt: skip
-        emissions, boundary = list(zip(*self._emissions, strict=True)) or [()] * 5, list(zip(*self._boundary, strict=True)) or [()] * 8
+        }
+        time_s, which, ran = joined(self._energy, 2)
+        out["energy"] = pa.table({"time_s": time_s, "machine": pa.array(machines[which], pa.string()), "kind": pa.array(kinds[which], pa.string()),
+                                  "kwh": ran[:, 1] / 3600.0, "run_s": ran[:, 0]})  # fmt: skip
+        time_s, which, gave = joined(self._emissions, 3)
+        out["emissions"] = pa.table({"time_s": time_s, "source": pa.array(np.array(self.plant.sources)[which], pa.string()),
+                                     "tsp_kg": gave[:, 0], "pm10_kg": gave[:, 1], "pm25_kg": gave[:, 2]})  # fmt: skip
+        boundary = list(zip(*self._boundary, strict=True)) or [()] * 8
         floats = lambda column: pa.array(column, pa.float64())
-        out["emissions"] = pa.table({
-            "time_s": floats(emissions[0]), "source": pa.array([self.plant.sources[k] for k in emissions[1]], pa.string()),
-            "tsp_kg": floats(emissions[2]), "pm10_kg": floats(emissions[3]), "pm25_kg": floats(emissions[4]),
-        })  # fmt: skip
         stations = [name.rsplit(".", 1)[-1] for name in self.plant.names.get("monitor", [])]
         out["boundary"] = pa.table({
             "time_s": floats(boundary[0]), "station": pa.array([stations[k] for k in boundary[1]], pa.string()), "tsp_ug_m3": floats(boundary[2]),
@@ -104,3 +105,10 @@ class Surroundings:
         for rows in (self._weather, self._energy, self._emissions, self._boundary):
             rows.clear()
         return out
+
+
+def joined(noted: Sequence[Noted], figures: int) -> tuple[Floats, NDArray[np.int64], Floats]:
+    """Time, number and figures of all that was noted, a row each."""
+    times, many = np.array([t for t, *_ in noted], float), np.array([len(k) for _, k, _ in noted], np.int64)
+    which = np.concatenate([np.empty(0, np.int64), *(k for _, k, _ in noted)])
+    return np.repeat(times, many), which, np.concatenate([np.empty((0, figures)), *(x for *_, x in noted)])

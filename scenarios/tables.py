@@ -207,25 +207,24 @@ class Moved:
     """What moved along the ledger's links in one interval, kept as plain arrays until the tables are written."""
 
     tick: int
-    link: NDArray[np.int64]
-    species: NDArray[np.int64]
+    place: NDArray[np.int64]
     kg: NDArray[np.float64]
 
 
 def take_moved(plant: Plant, tick: int) -> Moved:
     """Take what moved since the last call; the ledger's sums are set back to zero."""
-    moved = plant.state.ledger.moved
-    link, species = np.divmod(np.flatnonzero(moved != 0.0), moved.shape[1])
-    kg = moved[link, species]
-    moved[link, species] = 0.0
-    return Moved(tick, link, species, kg)
+    moved = plant.state.ledger.moved.reshape(-1)  # a view
+    place = np.flatnonzero(moved)
+    kg = moved[place]
+    moved[place] = 0.0
+    return Moved(tick, place, kg)
 
 
 def ledger_rows(plant: Plant, moved: list[Moved]) -> pa.Table:
     """A row for each link and species that moved in an interval."""
     time_s = np.repeat([m.tick / TICKS_PER_S for m in moved], [len(m.kg) for m in moved])
-    ends = plant.state.ledger.ends[np.concatenate([m.link for m in moved])]
-    species = np.concatenate([m.species for m in moved])
+    link, species = np.divmod(np.concatenate([m.place for m in moved]), N_SPECIES)
+    ends = plant.state.ledger.ends[link]
     return pa.table({"time_s": time_s, "source": names(ends[:, 0], plant.holders), "target": names(ends[:, 1], plant.holders),
                      "species": names(species, SPECIES), "kg": np.concatenate([m.kg for m in moved])})  # fmt: skip
 

@@ -109,8 +109,9 @@ def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
     while True:
         run_s = engine.env.now / 100
         now = weather.at(run_s)
+        record = site[0]  # a view: to set a field of it costs half
         for name, value in now.items():
-            site[name] = value
+            record[name] = value
         site["rain_mm_h"] = max(now["rain_mm_h"], weather.spell_mm_h(run_s))
         site["weather"] += 1
         set_temperatures(state.temperature_c, now["air_c"], warm)

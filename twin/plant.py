@@ -89,7 +89,7 @@ AIR_TICKS = 60 * TICKS_PER_S  # air and sound are carried once a minute
 # `dries_kg_m2_s` what open water loses to the air; `driven_m` metres that trucks have driven on the site since the start.
 SITE = np.dtype(
     [
-        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("aired", "i8"), ("weather", "i8"), ("dispersed", "i8"), ("urban", "i8"), ("starts_s", "f8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
+        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("filled", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("aired", "i8"), ("weather", "i8"), ("dispersed", "i8"), ("urban", "i8"), ("starts_s", "f8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
         ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"), ("dries_kg_m2_s", "f8"), ("driven_m", "f8"),
     ]
 )  # fmt: skip
@@ -345,7 +345,7 @@ def step(p: Any, ticks: int) -> None:
     p.site[0].tick += ticks
     # Silos, bins and tanks are slow: a tenth of a second is fine enough.
     if ticks >= SCAN_TICKS or p.site[0].tick % SCAN_TICKS == 0:
-        slow(p, max(dt_s, SCAN_TICKS * TICK_S))
+        slow(p)
 
 
 @njit
@@ -362,14 +362,46 @@ def carry(p: Any, k: int, dt_s: float) -> None:
 
 
 @njit
-def slow(p: Any, dt_s: float) -> None:
-    """Stores: silos, bins, tanks."""
+def step_silo(p: Any, k: int) -> None:
+    """Take silo `k` up to the site's time."""
+    s, tick = p.silos[k], p.site[0].tick
+    if tick > s.at:
+        silo.step(s, p, p.stations[s.line].gates, (tick - s.at) * TICK_S)
+        s.at = tick
+
+
+@njit
+def step_collector(p: Any, k: int) -> None:
+    """Take dust collector `k` up to the site's time; what blows into it must be there already."""
+    c, tick = p.collectors[k], p.site[0].tick
+    if tick > c.at:
+        dust_collector.step(c, p, (tick - c.at) * TICK_S)
+        c.at = tick
+
+
+@njit
+def filled(p: Any) -> None:
+    """The silos that are being filled, with their filters."""
+    for k in range(p.silos.shape[0]):
+        if p.silos[k].connected > 0.5:
+            vent = p.silos[k].filter
+            step_silo(p, k)
+            step_collector(p, vent)
+            silo.sense(p.silos[k], p)
+            dust_collector.sense(p.collectors[vent], p)
+
+
+@njit
+def slow(p: Any) -> None:
+    """Stores: silos, bins, tanks. Surroundings when it is time for them."""
+    dt_s = (p.site[0].tick - p.site[0].stored) * TICK_S
     if dt_s <= 0.0:
         return
+    p.site[0].stored = p.site[0].tick
     for k in range(p.silos.shape[0]):
-        silo.step(p.silos[k], p, p.stations[p.silos[k].line].gates, dt_s)
+        step_silo(p, k)
     for k in range(p.collectors.shape[0]):
-        dust_collector.step(p.collectors[k], p, dt_s)
+        step_collector(p, k)
     for k in range(p.bins.shape[0]):
         aggregate_bin.step(p.bins[k], p, p.stations[p.bins[k].line].gates, dt_s)
     for k in range(p.tanks.shape[0]):

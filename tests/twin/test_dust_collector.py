@@ -66,7 +66,8 @@ def emitted(rig, source):
 def fill(rig, seconds, dt_s, silo=SILO):
     """Play stores alone in steps of one length."""
     for _ in range(round(seconds / dt_s)):
-        plant.slow(rig.state, dt_s)
+        rig.state.site["tick"] += round(100 * dt_s)
+        plant.slow(rig.state)
 
 
 # --- pressure drop and flow ---------------------------------------------------------------------------

@@ -70,7 +70,7 @@ class LineCollector(DustCollector):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("air", "i8"), ("back", "i8"), ("source", "i8"), ("fan_motor", "i8"), ("compressor", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("air", "i8"), ("back", "i8"), ("source", "i8"), ("fan_motor", "i8"), ("compressor", "i8"), ("at", "i8"),
         ("area_m2", "f8"), ("design_m3_s", "f8"), ("residual", "f8"), ("k2_s", "f8"), ("filter_pass", "f8"), ("pm10", "f8"), ("pm25", "f8"),
         ("start_kpa", "f8"), ("stop_kpa", "f8"), ("alarm_kpa", "f8"), ("alarm_mg_m3", "f8"), ("every_s", "f8"), ("pulse_s", "f8"), ("pulse_share", "f8"), ("full_kpa", "f8"), ("fan_kw", "f8"),
         ("shutoff_pa", "f8"), ("fed_kg", "f8"), ("pushed_m3_s", "f8"), ("flow_m3_s", "f8"), ("dp_kpa", "f8"), ("air_kpa", "f8"), ("cleaning", "f8"), ("since_s", "f8"),
@@ -284,7 +284,7 @@ def sense(c: Any, p: Any) -> None:
     io[t + FLOW] = 3600.0 * c.flow_m3_s
     io[t + AIR_PRESSURE] = c.air_kpa
     io[t + CLEANING] = c.cleaning
-    z = normal(p.site[0].seed, c.key + 2, p.site[0].tick)
+    z = normal(p.site[0].seed, c.key + 2, p.site[0].tick) if c.outlet_mg_m3 > 0.0 else 0.0
     io[t + OUTLET_DUST] = max(c.outlet_mg_m3 * (1.0 + 0.05 * z), 0.0)
     hour = 1e6 * c.hour_kg / c.hour_m3 if c.hour_m3 > ENOUGH_S * c.design_m3_s else 0.0
     io[t + OUTLET_HOUR] = hour

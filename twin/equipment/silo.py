@@ -42,7 +42,7 @@ class Silo(Part):
 
 DTYPE = np.dtype(
     [
-        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("filter", "i8"), ("to_filter", "i8"), ("source", "i8"), ("blower", "i8"), ("supplement", "i8"), ("species", "i8"),
+        ("tag", "i8"), ("key", "i8"), ("line", "i8"), ("holder", "i8"), ("tanker", "i8"), ("fill", "i8"), ("spill", "i8"), ("dust", "i8"), ("filter", "i8"), ("at", "i8"), ("to_filter", "i8"), ("source", "i8"), ("blower", "i8"), ("supplement", "i8"), ("species", "i8"),
         ("capacity_kg", "f8"), ("fill_kg_s", "f8"), ("air_m3_s", "f8"), ("surge_factor", "f8"), ("surge_s", "f8"),
         ("relief_kpa", "f8"), ("noise", "f8"), ("aeration_s", "f8"),
         ("aerated", "f8"), ("connected", "f8"), ("surging_s", "f8"), ("pressure_kpa", "f8"), ("relief_open", "f8"), ("pinch", "f8"),
