@@ -111,11 +111,11 @@ def go_on(p: Any, c: Any, log: Any, k: int, end: int) -> int:
 
 
 @njit
-def look_after_stores(p: Any, c: Any, log: Any, all: bool) -> int:
+def look_after_stores(p: Any, c: Any, log: Any, whole: bool) -> int:
     """Take silos being filled, or all stores and the surroundings, up to the site's time, and look at them."""
     site = p.site[0]
     site.filled = site.tick
-    if all:
+    if whole:
         plant.slow(p)
         plant.sense_stores(p)
         if site.watered == site.tick:

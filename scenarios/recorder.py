@@ -198,7 +198,7 @@ def watch_alarms(p: Any, log: Any, first: int, last: int, tick: int) -> int:
     """Note the alarms that have come or gone."""
     n = log.watched.shape[0]
     alarms, before, changed = log.alarms[first:last], log.last[n + first : n + last], False
-    for k in range(alarms.shape[0]):  # hardly ever has any: without a branch a look at a line's forty costs half
+    for k in range(alarms.shape[0]):  # hardly ever one has: a loop without a branch
         changed |= p.io[alarms[k]] != before[k]
     if not changed:
         return 0

@@ -163,7 +163,7 @@ async def what_if(request: Request, body: WhatIf, person: Instructor) -> dict[st
     runs = await run_in_threadpool(_check, body)  # what is wrong is told before it begins
     what = _sweep(body, folder) if body.factors else _what_if(body)
     site.what_ifs[body.name] = subprocess.Popen(
-        [sys.executable, "-m", "batchtwin", *what, "--out", str(folder), "--cores", "1", "--yes", "--lang", language, "--json"],
+        [sys.executable, "-P", "-m", "batchtwin", *what, "--out", str(folder), "--cores", "1", "--yes", "--lang", language, "--json"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     return {"name": body.name, "runs": runs}

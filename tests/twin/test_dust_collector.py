@@ -66,7 +66,9 @@ def emitted(rig, source):
 def fill(rig, seconds, dt_s, silo=SILO):
     """Play stores alone in steps of one length."""
     for _ in range(round(seconds / dt_s)):
-        rig.state.site["tick"] += round(100 * dt_s)
+        site = rig.state.site
+        site["tick"] += round(100 * dt_s)
+        site["watered"] = site["aired"] = site["tick"]  # the surroundings stand still
         plant.slow(rig.state)
 
 
