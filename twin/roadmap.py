@@ -30,7 +30,7 @@ class Route:
         length_km: float64 [n - 1], each road.
         kind: int64 [n - 1], index in `KINDS`.
         edge_s: float64 [n - 1], each road at free flow, s.
-        km, free_s: the whole way, and at free flow.
+        km: the whole way.
     """
 
     places: Ints
@@ -38,7 +38,6 @@ class Route:
     kind: Ints
     edge_s: Floats
     km: float
-    free_s: float
 
     def drive(self, map: Map, departs_s: float, weekend: bool, pace: float = 1.0) -> Floats:
         """Seconds after departure at which each place of the route is passed.
@@ -145,11 +144,11 @@ class Map:
 
     def drive_s(self, a: int, b: int, clock_s: float) -> float:
         """The quickest way from a to b, setting out at a time of a weekday, s after any midnight; s."""
-        route, hour = self.route(a, b), int(clock_s // HOUR_S)
-        at_once_s = route.free_s / self._weekday[hour % 24]
+        hour = int(clock_s // HOUR_S)
+        at_once_s = float(self.away_s(a)[b]) / self._weekday[hour % 24]
         if clock_s + at_once_s <= (hour + 1) * HOUR_S:  # at one speed
             return at_once_s
-        return float(drive_time(route.edge_s, self.factor[0], clock_s, 1.0))
+        return float(drive_time(self.route(a, b).edge_s, self.factor[0], clock_s, 1.0))
 
     def detour(self, a: int, b: int, key: int) -> Route:
         """A deviation: from a to b by way of a place off the route, chosen by key, which takes longer at free flow.
@@ -202,4 +201,4 @@ class Map:
     def _along(self, way: list[int]) -> Route:
         roads = [self._roads[pair] for pair in zip(way, way[1:], strict=False)]
         km, kind, edge_s = (np.array([road[i] for road in roads]) for i in range(3))
-        return Route(np.array(way, np.int64), km, kind.astype(np.int64), edge_s, math.fsum(km), math.fsum(edge_s))
+        return Route(np.array(way, np.int64), km, kind.astype(np.int64), edge_s, math.fsum(km))
