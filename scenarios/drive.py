@@ -159,12 +159,15 @@ def weigh_on(p: Any, c: Any, log: Any, k: int, end: int) -> None:
         else:
             step = min(step, end - w.at)
         site.tick = w.at
-        weigher.dose(w, p, step)
+        moves = not weigher.calm(w, p)  # on a calm weigher only the reading changes
+        if moves:
+            weigher.dose(w, p, step)
         w.at += step
         site.tick = w.at
         weigher.sense(w, p, p.mixers[w.line].speed)
-        for j in range(w.first_feeder, w.first_feeder + w.feeders):
-            feeder.sense(p.feeders[j], p)
+        if moves:
+            for j in range(w.first_feeder, w.first_feeder + w.feeders):
+                feeder.sense(p.feeders[j], p)
         if w.at < end:
             dosing.scan(d, c, p.io, w.at)
             line.begin(c.lines[w.line], d, p.io, w.at)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from types import MethodType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +52,12 @@ class Server:
 class Clockwork(simpy.Environment):
     """SimPy's environment, whose time the plant's clock leads."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        # SimPy binds what its own class names once an environment, but in a class derived from it at every call.
+        self.timeout = MethodType(simpy.Timeout, self)  # type: ignore[method-assign]
+        self.process = MethodType(simpy.Process, self)  # type: ignore[method-assign]
+
     def go_to(self, now: int) -> None:
         """It is that time now, and nothing was due before."""
         self._now = now
@@ -70,7 +77,7 @@ class Engine:
     def __init__(self, plant: Plant, seed: int, log: Callable[[str, str, float, str], None]) -> None:
         self.plant = plant
         self.seed = seed
-        self.env = Clockwork(initial_time=0)
+        self.env = Clockwork()
         self._watches: list[tuple[int, Callable[[], None]]] = []
         self._tick = plant.state.site["tick"]
         self.befalls: dict[str, Callable[[], None]] = {}
