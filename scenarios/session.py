@@ -329,7 +329,9 @@ class Session:
             self.alarms.step()
         except Exception as error:
             self._fail(error)
-        if self.state != "failed" and self.sim.tick >= self.sim.end_tick:
+        if self.state == "failed":
+            self._stop_tick = None  # it may have failed in the very piece that was to be the last
+        elif self.sim.tick >= self.sim.end_tick:
             self._end()
         elif self._stop_tick is not None and self.sim.tick >= self._stop_tick:
             self._stop_tick = None
@@ -350,6 +352,8 @@ class Session:
 
     def _fail(self, error: Exception) -> None:
         """A full disk, or a mistake of ours: the session tells it and stays."""
+        if self.state == "failed":
+            return  # what failed first is the cause of what fails after it
         self.state, self.trouble = "failed", str(error) if isinstance(error, BatchtwinError) else f"internal error: {error!r}"
         with suppress(Exception):
             self.sim.close("failed")
