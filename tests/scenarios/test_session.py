@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,25 @@ def test_what_does_not_fit_the_state_is_refused(scenario: Callable[..., Any]) ->
             session.start()
 
     live(scenario(), act, controller="reference", until_s=5)
+
+
+def test_a_run_that_fails_in_the_piece_that_ends_a_step_is_not_paused(scenario: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def act(session: Session) -> None:
+        advance = session.sim.advance
+
+        def full(seconds: float) -> None:
+            advance(seconds)
+            raise BatchtwinError("E203", path="out", problem="No space left on device", mend="free space")
+
+        monkeypatch.setattr(session.sim, "advance", full)
+        with suppress(BatchtwinError):
+            await session.step(1)
+        session._fail(RuntimeError("cannot schedule new futures after shutdown"))  # what comes after it, as it closes down
+        assert session.state == "failed" and "No space left" in session.trouble
+        with pytest.raises(BatchtwinError, match="failed"):
+            await session.step(1)
+
+    live(scenario(), act, controller="reference")
 
 
 def test_a_live_run_is_played_again_to_the_same_bits(scenario: Callable[..., Any], tmp_path: Path) -> None:
