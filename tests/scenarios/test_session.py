@@ -208,7 +208,9 @@ def test_what_does_not_fit_the_state_is_refused(scenario: Callable[..., Any]) ->
     live(scenario(), act, controller="reference", until_s=5)
 
 
-def test_a_run_that_fails_in_the_piece_that_ends_a_step_is_not_paused(scenario: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_fails_in_the_piece_that_ends_a_step_is_not_paused(
+    scenario: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def act(session: Session) -> None:
         advance = session.sim.advance
 
