@@ -132,6 +132,7 @@ class Simulation(Wishes):
         self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 60 * TICKS_PER_S
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(10.0, row_s), row_s)
         self.plant.state.site["starts_s"] = self.scenario.midnight_s
+        self.engine.patience = 0 if self.fidelity == "scan" else 60 * TICKS_PER_S
         self._handles = self.plant.handle, handle(self._memory) if self._memory else None, handle(self._log)
         self._tables = tables.Tables(self.plant, self._log)
         self._surroundings = Surroundings(self.plant)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from itertools import count
 from types import MethodType
 from typing import TYPE_CHECKING
 
@@ -63,6 +65,14 @@ class Clockwork(simpy.Environment):
         self._now = now
 
 
+class Away(simpy.Event):
+    """A timeout that has a time, but is not in SimPy's list yet."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        super().__init__(env)
+        self._ok, self._value = True, None
+
+
 class Engine:
     """Couples SimPy's event list with the plant.
 
@@ -71,6 +81,7 @@ class Engine:
         env: SimPy environment whose time is in ticks.
         log: `(kind, name, value, text)` of whatever happens, for the event table.
         befalls: by machine, what to call when a fault has struck it, for what SimPy moves.
+        patience: ticks that an event away from the lines may wait for the plant to stop, see `away`; 0 for none.
         settled: called when all that was due at a time has happened; returns the tick at which it wants to be called again.
     """
 
@@ -80,6 +91,9 @@ class Engine:
         self.env = Clockwork()
         self._watches: list[tuple[int, Callable[[], None]]] = []
         self._tick = plant.state.site["tick"]
+        self.patience = 0
+        self._away: list[tuple[int, int, Away]] = []
+        self._nth = count()
         self.befalls: dict[str, Callable[[], None]] = {}
         self.settled: Callable[[], float] | None = None
         self.log = log
@@ -96,6 +110,26 @@ class Engine:
     def wait(self, seconds: float) -> simpy.Timeout:
         """SimPy timeout in seconds."""
         return self.env.timeout(max(ticks(seconds), 0))
+
+    def away(self, wait: int) -> simpy.Event:
+        """SimPy timeout in ticks for what does not concern the lines, such as a truck on the road: the plant need not stop for it.
+
+        It comes in its order and finds its own time in `env.now`, but not before the plant has stopped for something else, or `patience` is over.
+        """
+        env = self.env
+        at = int(env.now) + wait
+        if not self.patience or at <= self.now:
+            return env.timeout(wait)
+        event = Away(env)
+        heappush(self._away, (at, next(self._nth), event))
+        return event
+
+    def _hasten(self, now: int) -> None:
+        """Put what is away and due into SimPy's list."""
+        env, away = self.env, self._away
+        while away and away[0][0] <= now:
+            at, _, event = heappop(away)
+            env.schedule(event, delay=at - env.now)
 
     def watch(self, what: int, look: Callable[[], None]) -> None:
         """Call `look` whenever the driver comes back for one of the bits in `what`, before SimPy's events at that time."""
@@ -125,6 +159,7 @@ class Engine:
     def sync(self) -> None:
         """Bring SimPy's time up to the plant's, letting happen what was due by then."""
         now, env = self.now, self.env
+        self._hasten(now)
         while env.peek() <= now:
             env.step()
         env.go_to(now)
@@ -137,9 +172,11 @@ class Engine:
                 if look & what:
                     call()
         env = self.env
+        self._hasten(now)
         while True:
             while env.peek() <= now:
                 env.step()
             again = self.settled() if self.settled else math.inf
             if env.peek() > now:
-                return min(env.peek(), again)
+                away = self._away[0][0] + self.patience if self._away else math.inf
+                return min(env.peek(), again, away)

@@ -239,7 +239,7 @@ class Fleet:
         """Over the weighbridge, with a look at the truck. Returns the mass shown, kg."""
         cfg, truck, engine = self.engine.plant.design.weighbridge, self.trucks[k], self.engine
         _, ends = self._scale.take(int(engine.env.now), ticks(cfg.weigh_s + cfg.inspect_s))
-        yield engine.env.timeout(ends - int(engine.env.now))
+        yield engine.away(ends - int(engine.env.now))
         shown = float(weighbridge.weigh(engine.plant.handle, k, self.fleet.tare_kg, engine.seed))
         over = way == "out" and shown > self.fleet.limit_kg
         faults = [text for text, field in (("leaking", "leak"), ("no position", "gps"), ("no picture", "video")) if truck[field] > 0]
@@ -372,7 +372,7 @@ class Fleet:
         job.free = begins + pour
         self.book.settle(job)
         if begins > env.now:
-            yield env.timeout(begins - int(env.now))
+            yield self.engine.away(begins - int(env.now))
         self._state(k, t.POURING)
         ticket |= {"pour_s": begins / s, "age_site_min": (begins - truck["wet_tick"]) / s / 60, "slump_site_mm": float(truck["slump_mm"]),
                    "temperature_site_c": float(truck["temp_c"]), "revolutions": float(truck["revolutions"])}  # fmt: skip
@@ -388,7 +388,7 @@ class Fleet:
         if job.gap and job.last_end >= 0 and begins - job.last_end > job.gap:
             self.rows["pours"].append({"time_s": begins / s, "order": job.site, "order_number": job.number, "ticket": ticket["ticket"],
                                        "gap_min": (begins - job.last_end) / s / 60, "limit_min": job.gap / s / 60})  # fmt: skip
-        yield env.timeout(pour)
+        yield self.engine.away(pour)
         ticket["poured_s"] = env.now / s
         ticket["poured_kg"] = float(t.pour(self.engine.plant.handle, k, self._site[k], self.fleet.residue_kg, over_m3 / load.volume_m3))
         job.last_end = int(env.now)
@@ -421,13 +421,13 @@ class Fleet:
         truck, fleet, env = self.trucks[k], self.fleet, self.engine.env
         if truck["wheel_s"] >= fleet.drive_limit_h * 3600.0 - 3600.0:
             self._state(k, t.RESTING)
-            yield self.engine.wait(60 * fleet.rest_min)
+            yield self.engine.away(ticks(60 * fleet.rest_min))
             truck["wheel_s"] = 0.0
         if truck["battery"] and truck["charge"] < CHARGE_BELOW and fleet.chargers:
             self._state(k, t.CHARGING)
             kwh = (0.95 - truck["charge"]) * fleet.battery_kwh
             _, ends = self._chargers.take(int(env.now), ticks(kwh / fleet.charger_kw * 3600.0))
-            yield env.timeout(ends - int(env.now))
+            yield self.engine.away(ends - int(env.now))
             truck["charge"] += kwh / fleet.battery_kwh
             self._charger[0] += kwh / fleet.charger_kw * 3600.0
             self._charger[1] += kwh * 3600.0
@@ -438,7 +438,7 @@ class Fleet:
         self._duty[k] = day, worked
         if worked > fleet.shift_h * fleet.drivers * 3600.0:
             self._state(k, t.OFF_DUTY)
-            yield self.engine.wait((day + 1) * DAY_S - clock_s)
+            yield self.engine.away(ticks((day + 1) * DAY_S - clock_s))
 
     # --- ledgers --------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ class Driver:
             try:
                 if truck["broken"] > 0.5:
                     raise simpy.Interrupt("broken down")
-                yield env.timeout(max(arrives - int(env.now), 0))
+                yield self.engine.away(max(arrives - int(env.now), 0))
                 break
             except simpy.Interrupt:
                 stands = int(env.now)

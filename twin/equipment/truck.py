@@ -150,9 +150,9 @@ def build(site: Site, number: int, fleet: Fleet, home: tuple[float, float]) -> E
 def turn(t: Any, p: Any, now: int) -> None:
     """Take the drum and what is in it up to now."""
     dt_s = (now - t.at) * TICK_S
-    t.at = now
-    if dt_s <= 0.0:
+    if dt_s <= 0.0:  # it is told late that it did something else by then
         return
+    t.at = now
     t.revolutions += RPM[t.state] * dt_s / 60.0
     if t.load_m3 > 0.0:
         air_c = p.site[0].air_c

@@ -126,10 +126,10 @@ class Gate:
             self._until = max(self._until, ends)
             if begins > env.now:
                 w["queue"] += 1
-                yield env.timeout(begins - int(env.now))
+                yield self.engine.away(begins - int(env.now))
                 w["queue"] -= 1
             w["washing"] = 1.0
-            yield env.timeout(ticks(self.cfg.wash_s))
+            yield self.engine.away(ticks(self.cfg.wash_s))
             w["washing"] = 1.0 if self._until > env.now else 0.0
             dirt_kg -= float(
                 rinse(plant.handle, self._rinse, dirt_kg, self.cfg.water_kg, self.cfg.cleans, self.cfg.wash_s, self.cfg.power_kw)

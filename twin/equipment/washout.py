@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import simpy
 
+from twin.clock import ticks
 from twin.equipment.washdown import draw
 from twin.ledger import FINES, book, move, total_kg
 from twin.placing import basin_name, surface_name, washout
@@ -59,7 +60,7 @@ class Washout:
                     waited += 60.0
                     yield self.engine.wait(60.0)
                 self._fill(truck, water_kg * max(kg / 1000.0, 1.0) / portions)
-                yield self.engine.wait(WASH_S)
+                yield self.engine.away(ticks(WASH_S))
                 move(ledger, plant.link(f"Truck{truck}", self._target), total_kg(ledger, holder) / left)
 
     def _fill(self, truck: int, kg: float) -> None:
