@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -35,11 +36,14 @@ TOLERANCE = {
     "admixture": 0.01,
 }
 
+SPARES = 2  # sets of large buffers besides the one that is being filled
+
 
 class Tables:
     """Names and figures that turn a plant's raw rows into tables.
 
-    Weighings and tags are many: the observer goes on in other buffers while tables are made of what it has filled.
+    Weighings and tags are many: the observer goes on in other buffers while tables are made of what it has filled. There are two such
+    spares, since the writing thread may have a part to write first.
 
     Attributes:
         weighings: weighings so far.
@@ -62,14 +66,17 @@ class Tables:
         self.resolution = dict(zip(self.columns, log.step.tolist(), strict=True))
         self._tags_schema = pa.schema([("time_s", pa.float64())] + [(c, pa.int32()) for c in self.columns])
         self._weighings_schema = self._weighings(log.weighings[:0]).schema
-        self._spare = {name: np.empty_like(getattr(log, name)) for name in ("rows", "row_tick", "weighings")}
-        self._under_way: list[Later] = []
+        self._spares = deque({name: np.empty_like(getattr(log, name)) for name in ("rows", "row_tick", "weighings")} for _ in range(SPARES))
+        self._under_way: deque[list[Later]] = deque()  # of each spare, from the first that comes into use again
 
     def settle(self) -> None:
         """Make the tables that are still to be made."""
-        for rows in self._under_way:
+        while self._under_way:
+            self._settle_first()
+
+    def _settle_first(self) -> None:
+        for rows in self._under_way.popleft():
             rows.table()
-        self._under_way = []
 
     def drain(self, log: Log, keep: bool = True) -> tuple[Log, dict[str, Rows]]:
         """Empty the observer's buffers into tables; that of the tags only if somebody keeps it.
@@ -77,14 +84,15 @@ class Tables:
         Returns:
             The log to go on with, whose large buffers are others; and the tables.
         """
-        self.settle()  # the buffers that come into use now may still be read for the tables of the last time
+        if len(self._under_way) == SPARES:  # the buffers that come into use now may still be read for their tables
+            self._settle_first()
         c = log.counts
         weighed = log.weighings[: c[N_WEIGHINGS]]
         later = {"weighings": Later(self._weighings_schema, len(weighed), partial(self._weighings, weighed))}
         if keep:
             rows, row_tick = log.rows[: c[N_ROWS]], log.row_tick[: c[N_ROWS]]
             later["tags"] = Later(self._tags_schema, len(rows), partial(self._tags, rows, row_tick))
-        self._under_way = list(later.values())
+        self._under_way.append(list(later.values()))
         out: dict[str, Rows] = later | {"batches": self._batches(log.batches[: c[N_BATCHES]])}
         alarms = log.alarm_rows[: c[N_ALARMS]]
         tags = self.plant.table.tags
@@ -95,7 +103,8 @@ class Tables:
             ]
         )
         c[N_WEIGHINGS] = c[N_BATCHES] = c[N_ALARMS] = c[N_ROWS] = 0
-        others, self._spare = self._spare, {name: getattr(log, name) for name in self._spare}
+        others = self._spares.popleft()
+        self._spares.append({name: getattr(log, name) for name in others})
         return log._replace(**others), out
 
     def close_row(self, log: Log, tick: int) -> None:

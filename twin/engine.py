@@ -60,6 +60,13 @@ class Clockwork(simpy.Environment):
         self.timeout = MethodType(simpy.Timeout, self)  # type: ignore[method-assign]
         self.process = MethodType(simpy.Process, self)  # type: ignore[method-assign]
 
+    def catch_up(self, now: int) -> float:
+        """Let all that is due by a time happen. Returns when the next thing is due."""
+        queue = self._queue
+        while queue and queue[0][0] <= now:
+            self.step()
+        return queue[0][0] if queue else math.inf
+
     def go_to(self, now: int) -> None:
         """It is that time now, and nothing was due before."""
         self._now = now
@@ -158,11 +165,10 @@ class Engine:
 
     def sync(self) -> None:
         """Bring SimPy's time up to the plant's, letting happen what was due by then."""
-        now, env = self.now, self.env
+        now = self.now
         self._hasten(now)
-        while env.peek() <= now:
-            env.step()
-        env.go_to(now)
+        self.env.catch_up(now)
+        self.env.go_to(now)
 
     def _settle(self, now: int, look: int) -> float:
         """Bring SimPy to the plant's time and let everything due happen. Returns the tick at which the next thing is due."""
@@ -171,12 +177,10 @@ class Engine:
             for what, call in self._watches:
                 if look & what:
                     call()
-        env = self.env
         self._hasten(now)
         while True:
-            while env.peek() <= now:
-                env.step()
+            self.env.catch_up(now)
             again = self.settled() if self.settled else math.inf
-            if env.peek() > now:
-                away = self._away[0][0] + self.patience if self._away else math.inf
-                return min(env.peek(), again, away)
+            due = self.env.peek()
+            if due > now:
+                return min(due, again, self._away[0][0] + self.patience if self._away else math.inf)
