@@ -13,7 +13,7 @@ from twin.equipment import feeder, weigher
 from twin.jit import at, njit
 
 FILLING_TICKS = 5 * TICKS_PER_S  # how often `batch` fidelity looks at a silo that is being filled, for its controller may have to act
-STORES_TICKS = 10 * TICKS_PER_S  # at least between two looks at all silos, bins, tanks and collectors
+STORES_TICKS = 20 * TICKS_PER_S  # at least between two looks at all silos, bins, tanks and collectors
 
 
 @njit

@@ -27,6 +27,7 @@ WEATHER = (
     "forecast_mm",
     "stability",
 )
+BOUNDARY = ("tsp_ug_m3", "pm10_ug_m3", "pm25_ug_m3", "laeq_db", "lmax_db", "lmax_often_db")
 
 
 class Surroundings:
@@ -42,7 +43,7 @@ class Surroundings:
         self._released = plant.state.released.copy()
         self._since = 0
         self._emissions: list[Noted] = []
-        self._boundary: list[tuple[float, int, float, float, float, float, float, float]] = []
+        self._boundary: list[Noted] = []
         self._weather: list[tuple[float, ...]] = []
         self._energy: list[Noted] = []
 
@@ -68,12 +69,14 @@ class Surroundings:
         self._released = self.plant.state.released.copy()
         gave = np.flatnonzero(out[:, 0] > 0)
         self._emissions.append((time_s, gave, out[gave]))
-        for row, m in enumerate(self.plant.state.monitors):
-            n = int(m["sum_count"])
-            if n:
-                (tsp, pm10, pm25), level = (m["sum_air"] / n).tolist(), 10 * np.log10(m["sum_energy"] / n)
-                self._boundary.append((time_s, row, tsp, pm10, pm25, float(level), float(m["max_db"]), float(m["max_often_db"])))
-            m["sum_air"], m["sum_energy"], m["max_db"], m["max_often_db"], m["sum_count"] = 0.0, 0.0, 0.0, 0.0, 0
+        stations = self.plant.state.monitors
+        heard = np.flatnonzero(stations["sum_count"])
+        if len(heard):
+            m = stations[heard]
+            level_db = 10 * np.log10(m["sum_energy"] / m["sum_count"])
+            self._boundary.append((time_s, heard, np.column_stack([m["sum_air"] / m["sum_count"][:, None], level_db, m["max_db"], m["max_often_db"]])))
+        for sum_of in ("sum_air", "sum_energy", "max_db", "max_often_db", "sum_count"):
+            stations[sum_of] = 0
 
     def drain(self) -> dict[str, pa.Table]:
         """Rows since the last call.
@@ -94,14 +97,9 @@ class Surroundings:
         time_s, which, gave = joined(self._emissions, 3)
         out["emissions"] = pa.table({"time_s": time_s, "source": pa.array(np.array(self.plant.sources)[which], pa.string()),
                                      "tsp_kg": gave[:, 0], "pm10_kg": gave[:, 1], "pm25_kg": gave[:, 2]})  # fmt: skip
-        boundary = list(zip(*self._boundary, strict=True)) or [()] * 8
-        floats = lambda column: pa.array(column, pa.float64())
-        stations = [name.rsplit(".", 1)[-1] for name in self.plant.names.get("monitor", [])]
-        out["boundary"] = pa.table({
-            "time_s": floats(boundary[0]), "station": pa.array([stations[k] for k in boundary[1]], pa.string()), "tsp_ug_m3": floats(boundary[2]),
-            "pm10_ug_m3": floats(boundary[3]), "pm25_ug_m3": floats(boundary[4]), "laeq_db": floats(boundary[5]), "lmax_db": floats(boundary[6]),
-            "lmax_often_db": floats(boundary[7]),
-        })  # fmt: skip
+        time_s, which, levels = joined(self._boundary, len(BOUNDARY))
+        stations = np.array([name.rsplit(".", 1)[-1] for name in self.plant.names.get("monitor", [])], dtype=object)
+        out["boundary"] = pa.table({"time_s": time_s, "station": pa.array(stations[which], pa.string())} | {name: levels[:, i] for i, name in enumerate(BOUNDARY)})
         for rows in (self._weather, self._energy, self._emissions, self._boundary):
             rows.clear()
         return out

@@ -34,43 +34,62 @@ def minute(p: Any, dt_s: float) -> None:
         site.dispersed = site.weather
         dispersion.matrix(p.plume, p.plume_owner, p.receptors, site.wind_from_deg, site.wind_m_s, site.stability, site.urban > 0, p.chi)
     quiet = 10.0 ** (0.1 * (QUIET_DB + (0.0 if monitor.is_night(monitor.minute_of(p)) else DAY_EXTRA_DB)))
+    breathe(p, dt_s)
+    hear(p, quiet, dt_s)
     for k in range(p.monitors.shape[0]):
-        m = p.monitors[k]
-        for j in range(3):
-            c = 0.0
-            for s in range(p.emitted.shape[0]):
-                c += p.chi[m.row, s] * p.emitted[s, j]
-            m.air[j] = p.ambient[j] + 1e9 * c / dt_s  # kg/s to µg/m³
-        hear(m, p, quiet, dt_s)
-        monitor.measure(m, p)
+        monitor.measure(p.monitors[k], p)
     reference = monitor.upwind(p, p.io[p.weather_stations[0].tag + weather_station.WIND_FROM])  # as the vane shows it
     for k in range(p.monitors.shape[0]):
         if p.monitors[k].instrument > 0:
             monitor.keep(p.monitors[k], p, reference)
-    for s in range(p.motors.shape[0]):
-        p.heard[s] = p.motors[s, 0]
-    for s in range(p.emitted.shape[0]):
-        for j in range(3):
-            p.released[s, j] += p.emitted[s, j]
-            p.emitted[s, j] = 0.0
 
 
 @njit
-def hear(m: Any, p: Any, quiet: float, dt_s: float) -> None:
-    """Level of the minute, and the loudest blows of frequent and of occasional kind on top of it; blows do not coincide.
+def breathe(p: Any, dt_s: float) -> None:
+    """Dust in the air of the minute at each station; what the sources gave off is counted as released."""
+    for k in range(p.monitors.shape[0]):
+        p.monitors[k].air[:] = 0.0
+    for s in range(p.emitted.shape[0]):  # most give off nothing
+        gave = p.emitted[s]
+        if gave[0] == 0.0 and gave[1] == 0.0 and gave[2] == 0.0:
+            continue
+        for k in range(p.monitors.shape[0]):
+            m = p.monitors[k]
+            for j in range(3):
+                m.air[j] += p.chi[m.row, s] * gave[j]
+        for j in range(3):
+            p.released[s, j] += gave[j]
+            gave[j] = 0.0
+    for k in range(p.monitors.shape[0]):
+        m = p.monitors[k]
+        for j in range(3):
+            m.air[j] = p.ambient[j] + 1e9 * m.air[j] / dt_s  # kg/s to µg/m³
+
+
+@njit
+def hear(p: Any, quiet: float, dt_s: float) -> None:
+    """Level of the minute at each station, and the loudest blows of frequent and of occasional kind on top of it; blows do not coincide.
 
     Args:
         quiet: mean-square level that is there anyway, over (20 µPa)².
     """
-    energy, often, rare = quiet, 0.0, 0.0
-    for s in range(p.motors.shape[0]):
+    for k in range(p.monitors.shape[0]):
+        m = p.monitors[k]
+        m.heard, m.often, m.rare = quiet, 0.0, 0.0
+    for s in range(p.motors.shape[0]):  # most do not run
         ran_s = p.motors[s, 0] - p.heard[s]
-        if ran_s > 0.0:
-            energy += p.sound[m.row, s] * ran_s / dt_s
-            often = max(often, p.sound[m.row, s] * p.peaks[s, 0])
-            rare = max(rare, p.sound[m.row, s] * p.peaks[s, 1])
-    m.level_db = 10.0 * np.log10(energy)
-    m.often_db, m.rare_db = 10.0 * np.log10(energy + often), 10.0 * np.log10(energy + rare)
+        p.heard[s] = p.motors[s, 0]
+        if ran_s <= 0.0:
+            continue
+        for k in range(p.monitors.shape[0]):
+            m = p.monitors[k]
+            m.heard += p.sound[m.row, s] * ran_s / dt_s
+            m.often = max(m.often, p.sound[m.row, s] * p.peaks[s, 0])
+            m.rare = max(m.rare, p.sound[m.row, s] * p.peaks[s, 1])
+    for k in range(p.monitors.shape[0]):
+        m = p.monitors[k]
+        m.level_db = 10.0 * np.log10(m.heard)
+        m.often_db, m.rare_db = 10.0 * np.log10(m.heard + m.often), 10.0 * np.log10(m.heard + m.rare)
 
 
 @njit

@@ -43,7 +43,7 @@ DTYPE = np.dtype(
         ("air", "f8", 3), ("level_db", "f8"), ("often_db", "f8"), ("rare_db", "f8"), ("shown", "f8", 3), ("shown_db", "f8"), ("shown_often_db", "f8"), ("shown_rare_db", "f8"),
         ("minute", "i8"), ("night", "i8"), ("hour", "f8", (6, HOUR)), ("energy", "f8", HOUR), ("day", "f8", (6, DAY)), ("hour_mean", "f8", 6), ("day_mean", "f8", 6),
         ("laeq_hour", "f8"), ("period_energy", "f8", 2), ("period_minutes", "f8", 2),
-        ("sum_air", "f8", 3), ("sum_energy", "f8"), ("max_db", "f8"), ("max_often_db", "f8"), ("sum_count", "i8"),
+        ("heard", "f8"), ("often", "f8"), ("rare", "f8"), ("sum_air", "f8", 3), ("sum_energy", "f8"), ("max_db", "f8"), ("max_often_db", "f8"), ("sum_count", "i8"),
         ("outage", "f8"), ("drifting", "f8"), ("frozen", "f8"),
     ]
 )  # fmt: skip
@@ -169,7 +169,7 @@ def measure(m: Any, p: Any) -> None:
     site = p.site[0]
     for j in range(3):
         m.sum_air[j] += m.air[j]
-    m.sum_energy += 10.0 ** (0.1 * m.level_db)
+    m.sum_energy += m.heard
     m.max_db = max(m.max_db, m.often_db, m.rare_db)
     m.max_often_db = max(m.max_often_db, m.often_db)
     m.sum_count += 1

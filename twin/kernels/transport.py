@@ -36,7 +36,7 @@ def feed_and_advance(
     """
     n = slots + 1
     if moved_slots <= 0.0:
-        entry = (head + slots) % n
+        entry = head - 1 if head > 0 else slots
         for s in range(s0, s1):
             ring[entry, s] += feed[s]
             feed[s] = 0.0
@@ -46,7 +46,7 @@ def feed_and_advance(
     left, given = moved_slots, 0.0
     while left > 0.0:
         step = min(left, 1.0 - phase)
-        entry = (head + slots) % n
+        entry = head - 1 if head > 0 else slots
         whole = 1.0 - phase - step < 1e-9
         share = 1.0 if whole else step / (1.0 - phase)
         part = step / moved_slots if left - step >= 1e-9 else 1.0 - given  # the last piece takes what is left
@@ -61,7 +61,7 @@ def feed_and_advance(
         left -= step
         if whole:
             phase = 0.0
-            head = (head + 1) % n
+            head = head + 1 if head < slots else 0
             if left < 1e-9:
                 left = 0.0
         else:
