@@ -111,7 +111,7 @@ class Laboratory:
             Rows of `SAMPLE`.
         """
         columns = {c: batches[c].to_numpy() for c in BATCH if c != "line"}
-        for i, key in enumerate(zip(batches["line"].to_pylist(), columns["number"].tolist(), strict=True)):
+        for i, key in enumerate(zip(batches["line"].cast(pa.string()).to_numpy(), columns["number"].tolist(), strict=True)):
             self._batches[key] = columns, i
         self._tickets.extend(tickets.select([*TICKET, *(c for c in ON_SITE if c in tickets.column_names)]).to_pylist())
         while self._tickets and (everything or self._ready(self._tickets[0])):

@@ -100,6 +100,7 @@ class Engine:
         self._tick = plant.state.site["tick"]
         self.patience = 0
         self._away: list[tuple[int, int, Away]] = []
+        self._calendar: list[tuple[int, int, Callable[[], None]]] = []  # a year's orders in SimPy's own list would make it slow
         self._nth = count()
         self.befalls: dict[str, Callable[[], None]] = {}
         self.settled: Callable[[], float] | None = None
@@ -132,8 +133,11 @@ class Engine:
         return event
 
     def _hasten(self, now: int) -> None:
-        """Put what is away and due into SimPy's list."""
-        env, away = self.env, self._away
+        """Put what is due, on the calendar or away, into SimPy's list."""
+        env, away, calendar = self.env, self._away, self._calendar
+        while calendar and calendar[0][0] <= now:
+            tick, _, act = heappop(calendar)
+            self._let(tick, act)
         while away and away[0][0] <= now:
             at, _, event = heappop(away)
             env.schedule(event, delay=at - env.now)
@@ -144,6 +148,12 @@ class Engine:
 
     def at(self, tick: int, act: Callable[[], None]) -> None:
         """Let something happen at a tick (now, if that has passed)."""
+        if tick > self.now:
+            heappush(self._calendar, (tick, next(self._nth), act))
+        else:
+            self._let(tick, act)
+
+    def _let(self, tick: int, act: Callable[[], None]) -> None:
         event = self.env.timeout(max(tick - int(self.env.now), 0))
         assert event.callbacks is not None
         event.callbacks.append(lambda _: act())
@@ -183,4 +193,5 @@ class Engine:
             again = self.settled() if self.settled else math.inf
             due = self.env.peek()
             if due > now:
-                return min(due, again, self._away[0][0] + self.patience if self._away else math.inf)
+                away = self._away[0][0] + self.patience if self._away else math.inf
+                return min(due, again, away, self._calendar[0][0] if self._calendar else math.inf)
