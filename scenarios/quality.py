@@ -88,6 +88,7 @@ class Laboratory:
         self.recipes = {r.grade: r for r in design.recipes}
         self.seed, self.starts_s, self.shift_s = seed, starts_s, shift_s
         self._batches: dict[tuple[str, int], Row] = {}  # whose ticket is not here yet
+        self._seen: dict[str, int] = {}  # number of the last batch of each line
         self._tickets: deque[dict[str, Any]] = deque()  # whose batches are not all here yet, and those behind
         self._lots: dict[tuple[str, ...], Lot] = {}
         self._samples: list[dict[str, Any]] = []
@@ -113,6 +114,7 @@ class Laboratory:
         columns = {c: batches[c].to_numpy() for c in BATCH if c != "line"}
         for i, key in enumerate(zip(batches["line"].cast(pa.string()).to_numpy(), columns["number"].tolist(), strict=True)):
             self._batches[key] = columns, i
+            self._seen[key[0]] = key[1]
         self._tickets.extend(tickets.select([*TICKET, *(c for c in ON_SITE if c in tickets.column_names)]).to_pylist())
         while self._tickets and (everything or self._ready(self._tickets[0])):
             self._deal(self._tickets.popleft())
@@ -135,8 +137,8 @@ class Laboratory:
         return pa.Table.from_pylist(rows, schema=CUBES)
 
     def _ready(self, ticket: dict[str, Any]) -> bool:
-        """Are the batches of a load here? They come in order, so its last one tells."""
-        return (ticket["line"], ticket["batch_to"]) in self._batches or ticket["batch_to"] < ticket["batch_from"]
+        """Are the batches of a load here, or were they? They come in order; a load that went on to another site has a second ticket."""
+        return ticket["batch_to"] <= self._seen.get(ticket["line"], 0) or ticket["batch_to"] < ticket["batch_from"]
 
     def _deal(self, ticket: dict[str, Any]) -> None:
         """Count a load into its lots."""

@@ -75,6 +75,16 @@ def test_a_load_that_was_not_poured_is_not_sampled_on_the_site() -> None:
     assert Laboratory(DESIGN, 7).take(batches, tickets, everything=True)["inspection"].to_pylist() == ["plant"]
 
 
+def test_a_load_that_goes_on_to_another_site_does_not_hold_up_those_after_it() -> None:
+    batches, tickets = tables([("C30", "Raft", 2, 600.0 * i) for i in range(1, 103)])
+    again = tickets.slice(4, 1)  # a second ticket of the same batches
+    rest = tickets.slice(5)
+    lab = Laboratory(DESIGN, 7)
+    samples = lab.take(batches, pa.concat_tables([tickets.slice(0, 5), again, rest]))
+    assert samples.to_pandas().groupby("inspection").size().to_dict() == {"plant": 2, "site": 6}  # the lots that are full; the last are not
+    assert lab.take(batches.slice(0, 0), tickets.slice(0, 0), everything=True).num_rows == 2
+
+
 def test_tickets_without_the_site_s_columns_give_samples_without_its_figures() -> None:
     with_them = play([("C30", "Raft", 2, 1000.0)])[0].to_pandas().set_index("inspection")
     assert abs(with_them.slump_mm["site"] - 150) < 50 and with_them.temperature_c["site"] == 25 and with_them.age_min["site"] == 25
