@@ -74,7 +74,9 @@ class Surroundings:
         if len(heard):
             m = stations[heard]
             level_db = 10 * np.log10(m["sum_energy"] / m["sum_count"])
-            self._boundary.append((time_s, heard, np.column_stack([m["sum_air"] / m["sum_count"][:, None], level_db, m["max_db"], m["max_often_db"]])))
+            self._boundary.append(
+                (time_s, heard, np.column_stack([m["sum_air"] / m["sum_count"][:, None], level_db, m["max_db"], m["max_often_db"]]))
+            )
         for sum_of in ("sum_air", "sum_energy", "max_db", "max_often_db", "sum_count"):
             stations[sum_of] = 0
 
@@ -99,7 +101,9 @@ class Surroundings:
                                      "tsp_kg": gave[:, 0], "pm10_kg": gave[:, 1], "pm25_kg": gave[:, 2]})  # fmt: skip
         time_s, which, levels = joined(self._boundary, len(BOUNDARY))
         stations = np.array([name.rsplit(".", 1)[-1] for name in self.plant.names.get("monitor", [])], dtype=object)
-        out["boundary"] = pa.table({"time_s": time_s, "station": pa.array(stations[which], pa.string())} | {name: levels[:, i] for i, name in enumerate(BOUNDARY)})
+        out["boundary"] = pa.table(
+            {"time_s": time_s, "station": pa.array(stations[which], pa.string())} | {name: levels[:, i] for i, name in enumerate(BOUNDARY)}
+        )
         for rows in (self._weather, self._energy, self._emissions, self._boundary):
             rows.clear()
         return out

@@ -57,10 +57,11 @@ class RuleDispatcher:
             for name in ("Queue", "X", "Y"):
                 self.lines[name][k] = table.index(f"Dispatch.{name}.{line}")
         self.seen = np.array([-1.0, 0.0])  # changes seen, and when to look again
+        self.most_m3 = max((float(table.values[i]) for i in self.trucks["Capacity"]), default=0.0)  # what the largest truck may carry
 
     def scan(self, values: NDArray[np.float64], now: int) -> int:
         """Decide on one load at most, and write it for the desk. Returns the tick at which to look again, if nothing changes."""
-        decide(values, self.desk, self.slots, self.trucks, self.lines, self.rule, now / 100.0, self.seen)
+        decide(values, self.desk, self.slots, self.trucks, self.lines, self.most_m3, self.rule, now / 100.0, self.seen)
         return min(math.ceil(self.seen[1]) * 100, 10**15)
 
 
@@ -73,12 +74,13 @@ def _rows(table: TagTable, names: list[str], dtype: np.dtype[Any], other: dict[s
 
 
 @njit
-def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, rule: int, now_s: float, seen: Any) -> None:
+def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, most_m3: float, rule: int, now_s: float, seen: Any) -> None:
     """Look at the orders, take the one that the rule puts first, give it a line and a truck.
 
     Args:
         io: float64 [tag].
         desk, slots, trucks, lines: tags of each, `DESK` … `LINE`.
+        most_m3: what the largest truck may carry.
         rule: number in `RULES`.
         now_s: seconds since the start of the run.
         seen: float64 [2], memory: changes seen, time to look again; both are set.
@@ -90,12 +92,11 @@ def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, rule: int, n
         return
     seen[0], seen[1] = io[d.Changes], NEVER
     best, best_line, best_score, best_urgent = -1, -1, NEVER, -1.0
-    most = most_m3(io, trucks)
     for k in range(slots.shape[0]):
         s = slots[k]
         if io[s.Id] == 0.0 or io[s.Left] <= 1e-6:
             continue
-        volume = volume_m3(io, s, most)
+        volume = volume_m3(io, s, most_m3)
         line, way_s = best_of_lines(io, lines, s, volume)
         if line < 0:
             continue
@@ -139,15 +140,6 @@ def best_of_lines(io: Any, lines: Any, s: Any, volume: float) -> tuple[int, floa
         if way_s < best_s:
             best, best_s = k, way_s
     return best, best_s
-
-
-@njit
-def most_m3(io: Any, trucks: Any) -> float:
-    """What the largest truck may carry."""
-    most = 0.0
-    for k in range(trucks.shape[0]):
-        most = max(most, io[trucks[k].Capacity])
-    return most
 
 
 @njit
