@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import simpy
-from numpy.typing import NDArray
 
 from scenarios import climate
 from scenarios.climate import Hours
@@ -48,6 +47,8 @@ class Weather:
         )
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed & 0xFFFFFFFF, 18])))
         self._error = np.exp(FORECAST_ERROR * rng.standard_normal(hours))
+        rain_mm = self.hours.rain_mm
+        self._ahead_mm = [float(rain_mm[hour : hour + AHEAD_H].sum()) for hour in range(hours)]
 
     def _hours(self, count: int, seed: int) -> Hours:
         weather = self.scenario.weather
@@ -82,7 +83,7 @@ class Weather:
 
     def _forecast(self, run_s: float, hour: int) -> float:
         """Rain of the next hours with the error of a forecast."""
-        true = float(self.hours.rain_mm[hour : hour + AHEAD_H].sum())
+        true = self._ahead_mm[hour]
         now = self.scenario.midnight_s + run_s
         for spell in self.spells:
             true += spell.mm_h * max(min(spell.ends, now + 3600 * AHEAD_H) - max(spell.begins, now), 0.0) / 3600
@@ -103,6 +104,8 @@ def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
     """SimPy process: sets the weather, material temperatures and the fineness of the day as they change."""
     state, site = engine.plant.state, engine.plant.state.site
     warm: dict[str, float | None] = {m.species: m.temperature_c for m in engine.plant.design.materials.values()}
+    as_air = np.array([warm.get(species) is None for species in SPECIES])  # the others are as warm as they were delivered
+    state.temperature_c[~as_air] = [given for species in SPECIES if (given := warm.get(species)) is not None]
     rng = engine.rng(13)
     fine = 0.0
     keep = math.exp(-0.25 / 4)
@@ -114,7 +117,7 @@ def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
             record[name] = value
         site["rain_mm_h"] = max(now["rain_mm_h"], weather.spell_mm_h(run_s))
         site["weather"] += 1
-        set_temperatures(state.temperature_c, now["air_c"], warm)
+        state.temperature_c[as_air] = now["air_c"]
         if run_s % STEP_S == 0:
             # Aggregate grading wanders over hours: 1 % of water demand, correlated over 4 h (engineering choice).
             fine = keep * fine + math.sqrt(1 - keep * keep) * 0.01 * rng.standard_normal()
@@ -133,10 +136,3 @@ def let_rain(engine: Engine, weather: Weather, spell: Rain) -> None:
 
     correct()
     engine.at(weather.scenario.tick(spell.ends), correct)
-
-
-def set_temperatures(temperature_c: NDArray[np.float64], air_c: float, warm: dict[str, float | None]) -> None:
-    """Materials are as warm as they were delivered, or as the air."""
-    for i, species in enumerate(SPECIES):
-        given = warm.get(species)
-        temperature_c[i] = air_c if given is None else given

@@ -78,7 +78,7 @@ def test_a_million_runs_are_told_and_asked_for(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    spec_file(tmp_path, seeds=12)
+    spec_file(tmp_path, seeds=40)
     words = [sys.executable, "-m", "batchtwin", "sweep", "sweep.yaml", "--out", "out", "--cores", "1", "--runs"]
     journal = tmp_path / "out" / "journal.jsonl"
     first = subprocess.Popen(words, cwd=tmp_path, env=ENV, stderr=subprocess.PIPE, text=True)
@@ -89,5 +89,5 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Pa
     assert "the same command goes on" in first.communicate(timeout=60)[1]
     assert first.returncode == 130
     told = batchtwin(tmp_path, *words[3:], "--json", env=ENV)
-    assert json.loads(told.stdout) == {"folder": "out", "runs": 12, "done": 12, "failed": 0}
-    assert len(list((tmp_path / "out" / "kept").glob("*/run.json"))) == 12
+    assert json.loads(told.stdout) == {"folder": "out", "runs": 40, "done": 40, "failed": 0}
+    assert len(list((tmp_path / "out" / "kept").glob("*/run.json"))) == 40
