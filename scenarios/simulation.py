@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from scenarios.futures import Act, Futures
 
 LEDGER_S = {"scan": 60, "batch": 3600}  # interval of the ledger table
+PATIENCE_S = {"scan": 0, "batch": 60}  # that trucks on the road wait for the plant to stop, see `Engine.away`
 MOST_NOTES = 10_000  # events in hand before they become rows
 
 
@@ -132,7 +133,7 @@ class Simulation(Wishes):
         self.plant.state.site["water_ticks"] = TICKS_PER_S if self.fidelity == "scan" else 60 * TICKS_PER_S
         self._log = log_for(self.plant, min(1.0, row_s) if self.fidelity == "scan" else min(10.0, row_s), row_s)
         self.plant.state.site["starts_s"] = self.scenario.midnight_s
-        self.engine.patience = 0 if self.fidelity == "scan" else 60 * TICKS_PER_S
+        self.engine.patience = PATIENCE_S[self.fidelity] * TICKS_PER_S
         self._handles = self.plant.handle, handle(self._memory) if self._memory else None, handle(self._log)
         self._tables = tables.Tables(self.plant, self._log)
         self._surroundings = Surroundings(self.plant)
