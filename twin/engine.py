@@ -60,12 +60,11 @@ class Clockwork(simpy.Environment):
         self.timeout = MethodType(simpy.Timeout, self)  # type: ignore[method-assign]
         self.process = MethodType(simpy.Process, self)  # type: ignore[method-assign]
 
-    def catch_up(self, now: int) -> float:
-        """Let all that is due by a time happen. Returns when the next thing is due."""
+    def catch_up(self, now: int) -> None:
+        """Let all that is due by a time happen."""
         queue = self._queue
         while queue and queue[0][0] <= now:
             self.step()
-        return queue[0][0] if queue else math.inf
 
     def go_to(self, now: int) -> None:
         """It is that time now, and nothing was due before."""
