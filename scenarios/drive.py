@@ -9,6 +9,7 @@ from scenarios import stride
 from scenarios.recorder import NEXT_SAMPLE, observe, observe_line, observe_rest, observe_stores, watch_weigher
 from twin import plant
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
+from twin.engine import ALARMS
 from twin.equipment import feeder, weigher
 from twin.jit import at, njit
 
@@ -49,7 +50,7 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
             calls together do what one would have done.
 
     Returns:
-        What to look at: bits as `observe` gives them.
+        What to look at: bits as `observe` gives them, but for alarms of stores and surroundings, on which nobody in the run acts.
     """
     site, lines = p.site[0], c.lines
     fed = filling(p)
@@ -71,14 +72,14 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
         stores_due = now - site.stored >= STORES_TICKS
         if stores_due or fed and now - site.filled >= FILLING_TICKS:
             site.tick = now
-            look |= look_after_stores(p, c, log, stores_due)
+            look_after_stores(p, c, log, stores_due)
         if look or meet or stores_due:
             fed = filling(p)
         if look or meet:
             for k in range(lines.shape[0]):
                 if lines[k].at < now:
                     look |= go_on(p, c, log, k, now)
-            look |= observe_rest(p, log)
+            look |= observe_rest(p, log) & ~ALARMS
             if look:
                 return look
     return 0
@@ -111,7 +112,7 @@ def go_on(p: Any, c: Any, log: Any, k: int, end: int) -> int:
 
 
 @njit
-def look_after_stores(p: Any, c: Any, log: Any, whole: bool) -> int:
+def look_after_stores(p: Any, c: Any, log: Any, whole: bool) -> None:
     """Take silos being filled, or all stores and the surroundings, up to the site's time, and look at them."""
     site = p.site[0]
     site.filled = site.tick
@@ -127,7 +128,7 @@ def look_after_stores(p: Any, c: Any, log: Any, whole: bool) -> int:
         plant.filled(p)
     for k in range(c.stores.shape[0]):
         stores.scan(c.stores[k], p.io)
-    return observe_stores(p, log)
+    observe_stores(p, log)
 
 
 @njit

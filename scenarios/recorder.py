@@ -153,7 +153,8 @@ def observe_line(p: Any, log: Any, k: int) -> int:
     """Look at one line, but for its stores and weighers."""
     tick = p.site[0].tick
     watch_mixer(p, log, k, tick)
-    return watch_desk(p, log, 2 * k, 2 * k + 2) | watch_alarms(p, log, log.first_alarm[2 * k + 1], log.first_alarm[2 * k + 2], tick)
+    look = watch_alarms(p, log, log.first_alarm[2 * k + 1], log.first_alarm[2 * k + 2], tick)
+    return look | LOADS if watch_load(p, log, k) else look
 
 
 @njit
@@ -169,7 +170,7 @@ def observe_stores(p: Any, log: Any) -> int:
 def observe_rest(p: Any, log: Any) -> int:
     """Look at the dispatch desk, and at the surroundings when they have moved; take a sample when it is time."""
     tick, c = p.site[0].tick, log.counts
-    look = watch_desk(p, log, log.watched.shape[0] - 1, log.watched.shape[0])
+    look = LOADS if turned(p, log, log.watched.shape[0] - 1) else 0
     if c[WATERED] != p.site[0].watered or log.ranged.shape[0] == 0:  # every time in short steps
         c[WATERED] = p.site[0].watered
         look |= watch_alarms(p, log, log.first_alarm[log.first_alarm.shape[0] - 1], log.alarms.shape[0], tick)
@@ -182,15 +183,19 @@ def observe_rest(p: Any, log: Any) -> int:
 
 
 @njit
-def watch_desk(p: Any, log: Any, first: int, last: int) -> int:
-    """Has a load been accepted or finished, or has dispatch decided?"""
-    look = 0
-    for k in range(first, last):
-        v = p.io[log.watched[k]]
-        if v != log.last[k]:
-            log.last[k] = v
-            look = LOADS
-    return look
+def watch_load(p: Any, log: Any, k: int) -> bool:
+    """Has line `k` finished a load, or accepted one while somebody waits for that?"""
+    accepted, done = turned(p, log, 2 * k), turned(p, log, 2 * k + 1)
+    return done or accepted and p.bays[k].heed > 0.5
+
+
+@njit
+def turned(p: Any, log: Any, k: int) -> bool:
+    """Is watched tag `k` another than when it was last looked at?"""
+    v = p.io[log.watched[k]]
+    other: bool = v != log.last[k]
+    log.last[k] = v
+    return other
 
 
 @njit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,6 @@ from twin.clock import TICKS_PER_S
 from twin.plant import Plant
 
 Floats = NDArray[np.float64]
-Noted = tuple[float, NDArray[np.int64], Floats]  # time, s; numbers of what is noted; its figures, [what, …]
 
 WEATHER = (
     "air_c",
@@ -30,55 +29,36 @@ WEATHER = (
 BOUNDARY = ("tsp_ug_m3", "pm10_ug_m3", "pm25_ug_m3", "laeq_db", "lmax_db", "lmax_often_db")
 
 
+class Seen(NamedTuple):
+    """Copies of what the plant showed at the end of an interval; `motors` and `released` only ever grow, `monitors` begins anew."""
+
+    tick: int
+    site: NDArray[Any]
+    motors: Floats
+    released: Floats
+    monitors: NDArray[Any]
+
+
 class Surroundings:
     """Collects rows for the tables `weather`, `energy`, `emissions` and `boundary` at each interval.
 
     Args:
-        plant: the plant; its `motors` only ever grow, so an interval is a difference.
+        plant: the plant.
     """
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
-        self._last = plant.state.motors.copy()
-        self._released = plant.state.released.copy()
-        self._since = 0
-        self._emissions: list[Noted] = []
-        self._boundary: list[Noted] = []
-        self._weather: list[tuple[float, ...]] = []
-        self._energy: list[Noted] = []
+        self._last = Seen(0, *(a.copy() for a in (plant.state.site, plant.state.motors, plant.state.released, plant.state.monitors)))
+        self._seen: list[Seen] = []
 
     def note(self, tick: int) -> None:
-        """An interval has ended."""
-        if tick == self._since:
+        """An interval has ended: keep a copy of all that counts; figures are made of many at once."""
+        if tick == (self._seen[-1] if self._seen else self._last).tick:
             return
-        site, time_s = self.plant.state.site[0], tick / TICKS_PER_S
-        self._weather.append((time_s, *(float(site[name]) for name in WEATHER)))
-        now = self.plant.state.motors
-        gone = now - self._last
-        self._last = now.copy()
-        ran = np.flatnonzero(gone[:, 0] > 0)
-        since_s = (tick - self._since) / TICKS_PER_S
-        base = (since_s, self.plant.design.base_load_kw * since_s)  # runs all the time
-        self._energy.append((time_s, np.append(ran, len(now)), np.vstack([gone[ran], base])))
-        self._note_air(time_s)
-        self._since = tick
-
-    def _note_air(self, time_s: float) -> None:
-        """What the sources gave off, and what reached the receptors: true means, not what instruments made of them."""
-        out = self.plant.state.released - self._released
-        self._released = self.plant.state.released.copy()
-        gave = np.flatnonzero(out[:, 0] > 0)
-        self._emissions.append((time_s, gave, out[gave]))
-        stations = self.plant.state.monitors
-        heard = np.flatnonzero(stations["sum_count"])
-        if len(heard):
-            m = stations[heard]
-            level_db = 10 * np.log10(m["sum_energy"] / m["sum_count"])
-            self._boundary.append(
-                (time_s, heard, np.column_stack([m["sum_air"] / m["sum_count"][:, None], level_db, m["max_db"], m["max_often_db"]]))
-            )
+        state = self.plant.state
+        self._seen.append(Seen(tick, state.site.copy(), state.motors.copy(), state.released.copy(), state.monitors.copy()))
         for sum_of in ("sum_air", "sum_energy", "max_db", "max_often_db", "sum_count"):
-            stations[sum_of] = 0
+            state.monitors[sum_of] = 0
 
     def drain(self) -> dict[str, pa.Table]:
         """Rows since the last call.
@@ -87,30 +67,39 @@ class Surroundings:
             `weather`: a row an interval, as it was at its end; `energy`: machine, kind, kWh and seconds run in the interval;
             `emissions`: source and kg of TSP, PM10, PM2.5; `boundary`: station, µg/m³, LAeq, and Lmax of all and of frequent noise, dB(A).
         """
-        weather = np.array(self._weather, dtype=float).reshape(len(self._weather), 1 + len(WEATHER))
+        before, seen = self._last, self._seen
+        if seen:
+            self._last, self._seen = seen[-1], []
+        ends = np.array([s.tick for s in seen], np.int64)
+        time_s, lasts_s = ends / TICKS_PER_S, np.diff(ends, prepend=before.tick) / TICKS_PER_S
+        site = np.concatenate([before.site[:0], *(s.site for s in seen)])
+        out = {"weather": pa.table({"time_s": time_s} | {name: site[name].astype(float) for name in WEATHER})}
+        base = np.stack([lasts_s, self.plant.design.base_load_kw * lasts_s], axis=-1)  # runs all the time
+        ran = np.concatenate([grown(before.motors, [s.motors for s in seen]), base[:, None]], axis=1)
+        at, which = np.nonzero(ran[..., 0] > 0)
         machines = np.array([m.name for m in self.plant.motors] + ["Site.BaseLoad"])
         kinds = np.array([m.kind for m in self.plant.motors] + ["base load"])
-        out = {
-            "weather": pa.table({name: weather[:, i] for i, name in enumerate(("time_s", *WEATHER))}),
-        }
-        time_s, which, ran = joined(self._energy, 2)
-        out["energy"] = pa.table({"time_s": time_s, "machine": pa.array(machines[which], pa.string()), "kind": pa.array(kinds[which], pa.string()),
-                                  "kwh": ran[:, 1] / 3600.0, "run_s": ran[:, 0]})  # fmt: skip
-        time_s, which, gave = joined(self._emissions, 3)
-        out["emissions"] = pa.table({"time_s": time_s, "source": pa.array(np.array(self.plant.sources)[which], pa.string()),
-                                     "tsp_kg": gave[:, 0], "pm10_kg": gave[:, 1], "pm25_kg": gave[:, 2]})  # fmt: skip
-        time_s, which, levels = joined(self._boundary, len(BOUNDARY))
+        out["energy"] = pa.table({"time_s": time_s[at], "machine": pa.array(machines[which], pa.string()), "kind": pa.array(kinds[which], pa.string()),
+                                  "kwh": ran[at, which, 1] / 3600.0, "run_s": ran[at, which, 0]})  # fmt: skip
+        gave = grown(before.released, [s.released for s in seen])
+        at, which = np.nonzero(gave[..., 0] > 0)
+        tsp_kg, pm10_kg, pm25_kg = gave[at, which].T
+        out["emissions"] = pa.table({"time_s": time_s[at], "source": pa.array(np.array(self.plant.sources)[which], pa.string()),
+                                     "tsp_kg": tsp_kg, "pm10_kg": pm10_kg, "pm25_kg": pm25_kg})  # fmt: skip
+        heard = np.concatenate([before.monitors[None][:0], *(s.monitors[None] for s in seen)])
+        at, which = np.nonzero(heard["sum_count"])
+        m = heard[at, which]
+        levels = np.column_stack(
+            [m["sum_air"] / m["sum_count"][:, None], 10 * np.log10(m["sum_energy"] / m["sum_count"]), m["max_db"], m["max_often_db"]]
+        )
         stations = np.array([name.rsplit(".", 1)[-1] for name in self.plant.names.get("monitor", [])], dtype=object)
         out["boundary"] = pa.table(
-            {"time_s": time_s, "station": pa.array(stations[which], pa.string())} | {name: levels[:, i] for i, name in enumerate(BOUNDARY)}
+            {"time_s": time_s[at], "station": pa.array(stations[which], pa.string())}
+            | {name: levels[:, i] for i, name in enumerate(BOUNDARY)}
         )
-        for rows in (self._weather, self._energy, self._emissions, self._boundary):
-            rows.clear()
         return out
 
 
-def joined(noted: Sequence[Noted], figures: int) -> tuple[Floats, NDArray[np.int64], Floats]:
-    """Time, number and figures of all that was noted, a row each."""
-    times, many = np.array([t for t, *_ in noted], float), np.array([len(k) for _, k, _ in noted], np.int64)
-    which = np.concatenate([np.empty(0, np.int64), *(k for _, k, _ in noted)])
-    return np.repeat(times, many), which, np.concatenate([np.empty((0, figures)), *(x for *_, x in noted)])
+def grown(before: Floats, after: list[Floats]) -> Floats:
+    """By how much sums grew in each interval, [interval, …]."""
+    return np.diff(np.stack([before, *after]), axis=0)

@@ -51,32 +51,45 @@ class Server:
         return begins, begins + service
 
 
+class Away(simpy.Event):
+    """A timeout that stands in a list of its own instead of SimPy's."""
+
+    def __init__(self, env: simpy.Environment) -> None:
+        self.env, self.callbacks, self._ok, self._value = env, [], True, None
+
+
 class Clockwork(simpy.Environment):
-    """SimPy's environment, whose time the plant's clock leads."""
+    """SimPy's environment, whose time the plant's clock leads.
+
+    Attributes:
+        away: heap of what is away, see `Engine.away`: tick, number in order of coming, event.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.away: list[tuple[int, int, Away]] = []
         # SimPy binds what its own class names once an environment, but in a class derived from it at every call.
         self.timeout = MethodType(simpy.Timeout, self)  # type: ignore[method-assign]
         self.process = MethodType(simpy.Process, self)  # type: ignore[method-assign]
 
     def catch_up(self, now: int) -> None:
-        """Let all that is due by a time happen."""
-        queue = self._queue
-        while queue and queue[0][0] <= now:
-            self.step()
+        """Let all that is due by a time happen, in order of time."""
+        queue, away = self._queue, self.away
+        while True:
+            at = away[0][0] if away else math.inf
+            if queue and queue[0][0] <= min(at, now):
+                self.step()
+            elif at <= now:
+                self._now, _, event = heappop(away)
+                callbacks, event.callbacks = event.callbacks, None  # type: ignore[assignment]
+                for call in callbacks:
+                    call(event)
+            else:
+                return
 
     def go_to(self, now: int) -> None:
         """It is that time now, and nothing was due before."""
         self._now = now
-
-
-class Away(simpy.Event):
-    """A timeout that has a time, but is not in SimPy's list yet."""
-
-    def __init__(self, env: simpy.Environment) -> None:
-        super().__init__(env)
-        self._ok, self._value = True, None
 
 
 class Engine:
@@ -88,7 +101,8 @@ class Engine:
         log: `(kind, name, value, text)` of whatever happens, for the event table.
         befalls: by machine, what to call when a fault has struck it, for what SimPy moves.
         patience: ticks that an event away from the lines may wait for the plant to stop, see `away`; 0 for none.
-        settled: called when all that was due at a time has happened; returns the tick at which it wants to be called again.
+        settled: called when all that was due at a time has happened; returns the tick at which it wants to be called again,
+            for which the plant may keep it waiting as for what is away.
     """
 
     def __init__(self, plant: Plant, seed: int, log: Callable[[str, str, float, str], None]) -> None:
@@ -98,7 +112,6 @@ class Engine:
         self._watches: list[tuple[int, Callable[[], None]]] = []
         self._tick = plant.state.site["tick"]
         self.patience = 0
-        self._away: list[tuple[int, int, Away]] = []
         self._calendar: list[tuple[int, int, Callable[[], None]]] = []  # a year's orders in SimPy's own list would make it slow
         self._nth = count()
         self.befalls: dict[str, Callable[[], None]] = {}
@@ -128,18 +141,15 @@ class Engine:
         if not self.patience or at <= self.now:
             return env.timeout(wait)
         event = Away(env)
-        heappush(self._away, (at, next(self._nth), event))
+        heappush(env.away, (at, next(self._nth), event))
         return event
 
     def _hasten(self, now: int) -> None:
-        """Put what is due, on the calendar or away, into SimPy's list."""
-        env, away, calendar = self.env, self._away, self._calendar
+        """Put what is due on the calendar into SimPy's list."""
+        calendar = self._calendar
         while calendar and calendar[0][0] <= now:
             tick, _, act = heappop(calendar)
             self._let(tick, act)
-        while away and away[0][0] <= now:
-            at, _, event = heappop(away)
-            env.schedule(event, delay=at - env.now)
 
     def watch(self, what: int, look: Callable[[], None]) -> None:
         """Call `look` whenever the driver comes back for one of the bits in `what`, before SimPy's events at that time."""
@@ -186,11 +196,12 @@ class Engine:
             for what, call in self._watches:
                 if look & what:
                     call()
+        env, calendar = self.env, self._calendar
         self._hasten(now)
         while True:
-            self.env.catch_up(now)
-            again = self.settled() if self.settled else math.inf
-            due = self.env.peek()
+            env.catch_up(now)
+            again = self.settled() + self.patience if self.settled else math.inf
+            due = env.peek()
             if due > now:
-                away = self._away[0][0] + self.patience if self._away else math.inf
-                return min(due, again, away, self._calendar[0][0] if self._calendar else math.inf)
+                away = env.away[0][0] + self.patience if env.away else math.inf
+                return min(due, again, away, calendar[0][0] if calendar else math.inf)

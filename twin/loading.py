@@ -84,8 +84,15 @@ class Bay:
         """A truck has come to the line for a load."""
         load.queued = int(self.engine.env.now)
         self.desk.append(load)
+        if self.posting:
+            self.look()
         self.post()
+        self.heed()
         self.show()
+
+    def heed(self) -> None:
+        """The load at the controller's desk must be heard of at once only if its truck could drive in, or another waits for its place."""
+        self.record["heed"] = self.posting and (not self.loading or bool(self.desk))
 
     def post(self) -> None:
         """Write the next load into the image, once the one before is accepted."""
@@ -107,6 +114,7 @@ class Bay:
             self.place.append(load)
             self.position()
             self.post()
+            self.heed()
 
         self.waiting["Accepted"] = (load.number, accepted)
 
@@ -145,4 +153,5 @@ class Bay:
         self.loading = False
         self._leave(self, load)
         self.position()
+        self.heed()
         self.show()

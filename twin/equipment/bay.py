@@ -12,9 +12,19 @@ from twin.tags import Equipment, sensor, setpoint, status
 
 # --- what state it has --------------------------------------------------------------------------------
 
-# `load` is the link that concrete takes now: into the truck that stands here, or to the ground.
+# `load` is the link that concrete takes now: into the truck that stands here, or to the ground; `heed` whether anything waits for a load's being accepted.
 DTYPE = np.dtype(
-    [("tag", "i8"), ("line", "i8"), ("motor", "i8"), ("load", "i8"), ("ground", "i8"), ("present", "f8"), ("truck", "f8"), ("light", "f8")]
+    [
+        ("tag", "i8"),
+        ("line", "i8"),
+        ("motor", "i8"),
+        ("load", "i8"),
+        ("ground", "i8"),
+        ("present", "f8"),
+        ("truck", "f8"),
+        ("heed", "f8"),
+        ("light", "f8"),
+    ]
 )
 
 # --- what it shows ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 
 import simpy
 
-from twin.clock import TICKS_PER_S
+from twin.clock import TICKS_PER_S, ticks
 from twin.engine import Engine
 from twin.equipment.separator import Separator
 from twin.equipment.truck_wash import Gate
@@ -122,21 +122,21 @@ class Purchasing:
         material = plant.design.materials[store.material]
         rng = self._rng[store.number]
         lead_s = material.lead_time_h * 3600 * rng.lognormal(0.0, 0.2)
-        yield engine.wait(0.0 if at_once else lead_s)
+        yield engine.away(0 if at_once else ticks(lead_s))
         while total_kg(plant.state.ledger, store.holder) + kg > 0.98 * store.capacity_kg:
-            yield engine.wait(900)
+            yield engine.away(ticks(900))
         moisture = self._moisture(material, rng)
         dirt_kg = self.gate.comes()
         if store.kind == "silo":
             record = plant.record(store.name)
             while record["connected"] > 0.5:
-                yield engine.wait(120)
+                yield engine.away(ticks(120))
             self._lot(store, material.supplier, kg, moisture)
             book(plant.state.ledger, store.link, store.species, kg)
             record["connected"] = 1.0
-            yield engine.wait(kg / float(record["fill_kg_s"]))
+            yield engine.away(ticks(kg / float(record["fill_kg_s"])))
             while record["connected"] > 0.5:
-                yield engine.wait(15)
+                yield engine.away(ticks(15))
         else:
             mud = self._mud(material, rng)
             if store.kind == "tank" or self.inspect is None or (yield from self.inspect(store, kg, mud)):
