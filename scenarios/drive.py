@@ -9,7 +9,7 @@ from scenarios import stride
 from scenarios.recorder import NEXT_SAMPLE, observe, observe_line, observe_rest, observe_stores, watch_weigher
 from twin import plant
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
-from twin.engine import ALARMS
+from twin.engine import FULL, LOADS
 from twin.equipment import feeder, weigher
 from twin.jit import at, njit
 
@@ -50,7 +50,8 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
             calls together do what one would have done.
 
     Returns:
-        What to look at: bits as `observe` gives them, but for alarms of stores and surroundings, on which nobody in the run acts.
+        What to look at: bits as `observe` gives them, but for alarms of stores and surroundings, on which nobody in the run acts, and
+        for what dispatch decides, which was asked by whom it concerns.
     """
     site, lines = p.site[0], c.lines
     fed = filling(p)
@@ -60,7 +61,10 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
         for k in range(c.dosers.shape[0]):
             c.dosers[k].calm = 0
     while site.tick < until:
-        now = min(until, max(site.filled + FILLING_TICKS, site.tick + SCAN_TICKS)) if fed else until
+        until = min(until, to_be_heard(p))
+        now = min(until, max(site.brimful, site.tick + SCAN_TICKS))
+        if fed:
+            now = min(now, max(site.filled + FILLING_TICKS, site.tick + SCAN_TICKS))
         for k in range(lines.shape[0]):
             if lines[k].next <= site.tick:
                 decide(p, c, log, k, site.tick)
@@ -69,7 +73,7 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
         for k in range(lines.shape[0]):
             if meet or lines[k].next == now:
                 look |= go_on(p, c, log, k, now)
-        stores_due = now - site.stored >= STORES_TICKS
+        stores_due = now - site.stored >= STORES_TICKS or now >= site.brimful
         if stores_due or fed and now - site.filled >= FILLING_TICKS:
             site.tick = now
             look_after_stores(p, c, log, stores_due)
@@ -79,10 +83,21 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
             for k in range(lines.shape[0]):
                 if lines[k].at < now:
                     look |= go_on(p, c, log, k, now)
-            look |= observe_rest(p, log) & ~ALARMS
+            look |= observe_rest(p, log) & FULL
             if look:
                 return look
-    return 0
+    return LOADS if to_be_heard(p) <= site.tick else 0
+
+
+@njit
+def to_be_heard(p: Any) -> int:
+    """Tick at which the office must hear of a load that has been accepted."""
+    tick = stride.NEVER
+    for k in range(p.bays.shape[0]):
+        b = p.bays[k]
+        if b.accepted > 0 and b.heed >= 0:
+            tick = min(tick, b.accepted + b.heed)
+    return tick
 
 
 @njit
@@ -124,10 +139,13 @@ def look_after_stores(p: Any, c: Any, log: Any, whole: bool) -> None:
             air.scan(c, p.io, site.tick)
         for k in range(c.collectors.shape[0]):
             collectors.scan(c.collectors[k], p.io, site.tick)
+        for k in range(c.stores.shape[0]):
+            stores.scan(c.stores[k], p.io)
+        site.brimful = site.tick + stride.of_bins(p)
     else:
         plant.filled(p)
-    for k in range(c.stores.shape[0]):
-        stores.scan(c.stores[k], p.io)
+        for k in range(c.stores.shape[0]):
+            stores.scan(c.stores[k], p.io)
     observe_stores(p, log)
 
 

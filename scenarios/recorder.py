@@ -184,9 +184,11 @@ def observe_rest(p: Any, log: Any) -> int:
 
 @njit
 def watch_load(p: Any, log: Any, k: int) -> bool:
-    """Has line `k` finished a load, or accepted one while somebody waits for that?"""
+    """Has line `k` finished a load, or accepted one of which the office must hear at once?"""
     accepted, done = turned(p, log, 2 * k), turned(p, log, 2 * k + 1)
-    return done or accepted and p.bays[k].heed > 0.5
+    if accepted:
+        p.bays[k].accepted = p.site[0].tick
+    return done or accepted and p.bays[k].heed == 0
 
 
 @njit

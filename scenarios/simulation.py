@@ -36,7 +36,7 @@ from twin import faults
 from twin.clock import TICKS_PER_S, ticks
 from twin.design.load import load_design
 from twin.design.schema import Design
-from twin.engine import ACTED, FULL, Engine
+from twin.engine import ACTED, FULL, LOADS, Engine
 from twin.equipment.delivery import Purchasing
 from twin.errors import BatchtwinError
 from twin.fleet import Fleet
@@ -367,7 +367,7 @@ class Simulation(Wishes):
         if self._wishes:
             self._latch()
             self._bad += self.plant.image.latch()
-            return ACTED
+            return ACTED | LOADS  # somebody may have decided about a load
         look = play_batch(*self._handles, until, True)
         while look == FULL:  # when that is depends on wall time, so it must change nothing
             self._collect()

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from control import dosing, line
+from control import dosing, line, stores
 from twin.clock import SCAN_TICKS, TICK_S, TICKS_PER_S
+from twin.equipment import aggregate_bin
 from twin.jit import njit
 
 SWITCH_TICKS = 50  # a gate that has just been told to move is given a step of its own
 SWING_S = 0.2  # of a load cell after a blow
+NEVER = 1 << 61
 LONGEST = 100 * TICKS_PER_S  # of one step while something is under way
 
 
@@ -156,6 +158,18 @@ def of_mixer(n: Any, c: Any, p: Any, number: int, now: int) -> int:
         return scans(m.door / m.door_rate_s)
     out = p.hoppers[2 * number + 1]
     return drain(out.mass_kg, out.knee_kg, out.rate_kg_s, 1.0) if n.out_batch == 0 else LONGEST
+
+
+@njit
+def of_bins(p: Any) -> int:
+    """Until a bin that is being fed can be as full as its program lets it be; what is fed after that runs over."""
+    until = NEVER
+    for k in range(p.bins.shape[0]):
+        b = p.bins[k]
+        if p.io[b.tag + aggregate_bin.FEED] > 0.5:
+            to_go_kg = 0.01 * (stores.FEED_UP_TO - b.shown) * b.capacity_kg
+            until = min(until, max(scans(to_go_kg / b.feed_kg_s), TICKS_PER_S))
+    return until
 
 
 @njit

@@ -48,6 +48,11 @@ class Weather:
         rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed & 0xFFFFFFFF, 18])))
         self._error = np.exp(FORECAST_ERROR * rng.standard_normal(hours))
         rain_mm = self.hours.rain_mm
+        h = self.hours
+        self._hourly = list(
+            zip(*(a.tolist() for a in (h.air_c, h.humidity, h.wind_m_s, h.wind_from_deg, h.pressure_hpa, h.cloud, h.rain_mm)), strict=True)
+        )
+        self._sun = list(zip(self.sun_deg.tolist(), self.sun_w_m2.tolist(), strict=True))
         self._ahead_mm = [float(rain_mm[hour : hour + AHEAD_H].sum()) for hour in range(hours)]
 
     def _hours(self, count: int, seed: int) -> Hours:
@@ -69,16 +74,14 @@ class Weather:
 
     def at(self, run_s: float) -> dict[str, float]:
         """Everything at a time of the run, by the names of the plant's `site` record; rain without the spells."""
-        h = self.hours
         x = (run_s + self._into_s) / 3600
-        k = min(int(x), len(h.air_c) - 2)
-        q = min(int(run_s // STEP_S), len(self.sun_deg) - 1)
-        wind, cloud, sun_deg = float(h.wind_m_s[k]), float(h.cloud[k]), float(self.sun_deg[q])
+        k = min(int(x), len(self._hourly) - 2)
+        air_c, humidity, wind_m_s, wind_from_deg, pressure_hpa, cloud, rain_mm_h = self._hourly[k]
+        sun_deg, sun_w_m2 = self._sun[min(int(run_s // STEP_S), len(self._sun) - 1)]
         return {
-            "air_c": float(h.air_c[k] + (x - k) * (h.air_c[k + 1] - h.air_c[k])), "humidity": float(h.humidity[k]), "wind_m_s": wind,
-            "wind_from_deg": float(h.wind_from_deg[k]), "pressure_hpa": float(h.pressure_hpa[k]), "cloud": cloud, "sun_deg": sun_deg,
-            "sun_w_m2": float(self.sun_w_m2[q]), "rain_mm_h": float(h.rain_mm[k]), "forecast_mm": self._forecast(run_s, k),
-            "stability": pasquill(sun_deg, cloud, wind),
+            "air_c": air_c + (x - k) * (self._hourly[k + 1][0] - air_c), "humidity": humidity, "wind_m_s": wind_m_s, "wind_from_deg": wind_from_deg,
+            "pressure_hpa": pressure_hpa, "cloud": cloud, "sun_deg": sun_deg, "sun_w_m2": sun_w_m2, "rain_mm_h": rain_mm_h,
+            "forecast_mm": self._forecast(run_s, k), "stability": pasquill(sun_deg, cloud, wind_m_s),
         }  # fmt: skip
 
     def _forecast(self, run_s: float, hour: int) -> float:
@@ -115,8 +118,8 @@ def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
         record = site[0]  # a view: to set a field of it costs half
         for name, value in now.items():
             record[name] = value
-        site["rain_mm_h"] = max(now["rain_mm_h"], weather.spell_mm_h(run_s))
-        site["weather"] += 1
+        record["rain_mm_h"] = max(now["rain_mm_h"], weather.spell_mm_h(run_s))
+        record["weather"] += 1
         state.temperature_c[as_air] = now["air_c"]
         if run_s % STEP_S == 0:
             # Aggregate grading wanders over hours: 1 % of water demand, correlated over 4 h (engineering choice).

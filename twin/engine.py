@@ -121,7 +121,7 @@ class Engine:
     @property
     def now(self) -> int:
         """Simulated time, ticks since the start."""
-        return int(self._tick[0])
+        return self._tick.item()  # half the time of int(self._tick[0]); asked thirty times a load
 
     def rng(self, *entity: int) -> np.random.Generator:
         """A random stream of its own for one entity: adding one does not disturb the others."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from twin.clock import ticks
 from twin.engine import Engine
 from twin.equipment import dispatch_desk
 from twin.orders import Job
@@ -24,7 +25,7 @@ class Load:
     Attributes:
         due: when it should begin to pour, ticks.
         truck: number of the truck, from 1.
-        queued, at_bay: when the truck came to the line, and stood under the hopper, ticks.
+        queued, accepted, at_bay: when the truck came to the line, the controller took the load, and the truck stood under the hopper, ticks.
         number: of the load at this bay.
     """
 
@@ -33,6 +34,7 @@ class Load:
     due: int
     truck: int
     queued: int = 0
+    accepted: int = 0
     at_bay: int = 0
     number: int = 0
 
@@ -53,6 +55,7 @@ class Bay:
         self.place: deque[Load] = deque()
         self.posting = self.loading = False
         self.posted = self.assigned = 0
+        self._free, self._positioning = 0, ticks(plant.design.fleet.positioning_s)  # since when nobody stands there; ticks to drive in
         self.tag = {
             t: plant.table.index(f"{line}.Bay.{t}") for t in ("Order", "ForTruck", "Volume", "MixTime", "SlurryMax", "Accepted", "Done")
         }
@@ -91,8 +94,9 @@ class Bay:
         self.show()
 
     def heed(self) -> None:
-        """The load at the controller's desk must be heard of at once only if its truck could drive in, or another waits for its place."""
-        self.record["heed"] = self.posting and (not self.loading or bool(self.desk))
+        """When must the office hear that the controller has accepted a load: at once if another waits to be posted; before the truck stands
+        under the hopper, if that is free and the plant need not stop for less; else when it hears of something anyway."""
+        self.record["heed"] = 0 if self.desk else -1 if self.loading else min(self._positioning, self.engine.patience)
 
     def post(self) -> None:
         """Write the next load into the image, once the one before is accepted."""
@@ -111,6 +115,7 @@ class Bay:
 
         def accepted() -> None:
             self.posting = False
+            load.accepted = int(self.record["accepted"]) or int(self.engine.env.now)
             self.place.append(load)
             self.position()
             self.post()
@@ -126,6 +131,7 @@ class Bay:
             if act and io[self.tag[tag]] >= number:
                 del self.waiting[tag]
                 act()
+        self.record["accepted"] = 0
 
     def position(self) -> None:
         """Let the next truck drive under the hopper."""
@@ -143,14 +149,15 @@ class Bay:
             self.waiting["Done"] = (load.number, lambda: self._finish(load))
             self.look()
 
-        event = self.engine.wait(self.engine.plant.design.fleet.positioning_s)
+        since = max(self._free, load.accepted)
+        event = self.engine.env.timeout(max(since + self._positioning - int(self.engine.env.now), 0))
         assert event.callbacks is not None
         event.callbacks.append(stands)
 
     def _finish(self, load: Load) -> None:
         record = self.record
         record["load"], record["truck"], record["present"] = record["ground"], 0, 0.0
-        self.loading = False
+        self.loading, self._free = False, int(self.engine.env.now)
         self._leave(self, load)
         self.position()
         self.heed()

@@ -90,7 +90,7 @@ class OrderBook:
         slots = plant.table.of_kind("order_slot")
         self._first = [m.first for m in slots]
         self._free = list(range(len(slots)))[::-1]
-        self._plants = [map.plant(line) for line in plant.design.lines]
+        self._plants = tuple(map.plant(line) for line in plant.design.lines)
         self._open = plant.table.index(f"{dispatch_desk.NAME}.OpenOrders")
         self._starts_s = starts_s
         self.open = self.taken = 0
@@ -181,7 +181,7 @@ class OrderBook:
     def drives_s(self, job: Job) -> list[float]:
         """Drive from each line to a site, setting out now."""
         clock_s = self._starts_s + self.engine.now / TICKS_PER_S
-        return [self.map.drive_s(plant, job.place, clock_s) for plant in self._plants]
+        return self.map.drives_s(self._plants, job.place, clock_s)
 
     def change(self, number: int, volume_m3: float | None, start: int | None) -> None:
         """The site wants more, less, or at another time; what trucks already have stays theirs."""

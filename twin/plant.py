@@ -89,7 +89,7 @@ AIR_TICKS = 60 * TICKS_PER_S  # air and sound are carried once a minute
 # `dries_kg_m2_s` what open water loses to the air; `driven_m` metres that trucks have driven on the site since the start.
 SITE = np.dtype(
     [
-        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("filled", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("aired", "i8"), ("weather", "i8"), ("dispersed", "i8"), ("urban", "i8"), ("starts_s", "f8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
+        ("seed", "i8"), ("tick", "i8"), ("stored", "i8"), ("filled", "i8"), ("brimful", "i8"), ("watered", "i8"), ("water_ticks", "i8"), ("aired", "i8"), ("weather", "i8"), ("dispersed", "i8"), ("urban", "i8"), ("starts_s", "f8"), ("stability", "i8"), ("air_c", "f8"), ("rain_mm_h", "f8"), ("wind_m_s", "f8"), ("wind_from_deg", "f8"),
         ("humidity", "f8"), ("pressure_hpa", "f8"), ("cloud", "f8"), ("sun_deg", "f8"), ("sun_w_m2", "f8"), ("forecast_mm", "f8"), ("dries_kg_m2_s", "f8"), ("driven_m", "f8"),
     ]
 )  # fmt: skip

@@ -95,6 +95,7 @@ class Map:
         self._next: list[list[tuple[int, float]]] = [[] for _ in self.places]
         for (a, b), (_, _, edge_s) in self._roads.items():
             self._next[a].append((b, edge_s))
+        self._free_s: dict[tuple[tuple[int, ...], int], list[float]] = {}  # from some places to one, at free flow
         self._trees: dict[int, tuple[Floats, Ints]] = {}
         self._routes: dict[tuple[int, ...], Route] = {}
 
@@ -146,9 +147,18 @@ class Map:
         """The quickest way from a to b, setting out at a time of a weekday, s after any midnight; s."""
         hour = int(clock_s // HOUR_S)
         at_once_s = float(self.away_s(a)[b]) / self._weekday[hour % 24]
-        if clock_s + at_once_s <= (hour + 1) * HOUR_S:  # at one speed
+        if at_once_s <= (hour + 1) * HOUR_S - clock_s:  # at one speed
             return at_once_s
         return float(drive_time(self.route(a, b).edge_s, self.factor[0], clock_s, 1.0))
+
+    def drives_s(self, starts: tuple[int, ...], b: int, clock_s: float) -> list[float]:
+        """`drive_s` to one place from several."""
+        free_s = self._free_s.get((starts, b))
+        if free_s is None:
+            free_s = self._free_s[starts, b] = [float(self.away_s(a)[b]) for a in starts]
+        hour = int(clock_s // HOUR_S)
+        speed, left_s = self._weekday[hour % 24], (hour + 1) * HOUR_S - clock_s
+        return [s / speed if s / speed <= left_s else self.drive_s(a, b, clock_s) for a, s in zip(starts, free_s, strict=True)]
 
     def detour(self, a: int, b: int, key: int) -> Route:
         """A deviation: from a to b by way of a place off the route, chosen by key, which takes longer at free flow.

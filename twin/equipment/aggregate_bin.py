@@ -8,6 +8,7 @@ import numpy as np
 
 from twin.equipment.part import Fault, Part, Site, figure
 from twin.jit import njit
+from twin.kernels.flow import travel
 from twin.kernels.random import normal
 from twin.ledger import SPECIES, WATER, move, total_kg
 from twin.tags import Equipment, actuator, parameter, sensor, setpoint
@@ -100,11 +101,10 @@ def step(b: Any, p: Any, permit: float, dt_s: float) -> None:
     target = 1.0 if p.io[b.tag + FEED] * permit > 0.5 and b.empty < 0.5 else 0.0
     if target == 0.0 and b.flow == 0.0:
         return
-    before = b.flow
     p.motors[b.motor, 0] += dt_s
     p.motors[b.motor, 1] += b.feed_kw * dt_s
-    b.flow = min(b.flow + dt_s / RAMP_S, target) if b.flow < target else max(b.flow - dt_s / RAMP_S, target)
-    move(p.ledger, b.fill, b.feed_kg_s * 0.5 * (before + b.flow) * dt_s)
+    b.flow, open_s = travel(b.flow, target, 1.0 / RAMP_S, dt_s)
+    move(p.ledger, b.fill, b.feed_kg_s * open_s)
     excess = total_kg(p.ledger, b.holder) - b.capacity_kg
     if excess > 0.0:
         move(p.ledger, b.spill, excess)

@@ -12,7 +12,8 @@ from twin.tags import Equipment, sensor, setpoint, status
 
 # --- what state it has --------------------------------------------------------------------------------
 
-# `load` is the link that concrete takes now: into the truck that stands here, or to the ground; `heed` whether anything waits for a load's being accepted.
+# `load` is the link that concrete takes now: into the truck that stands here, or to the ground; `accepted` when
+# a load was, until the office has heard of it, and `heed` how many ticks later it must at the latest: -1 for at some time.
 DTYPE = np.dtype(
     [
         ("tag", "i8"),
@@ -22,7 +23,8 @@ DTYPE = np.dtype(
         ("ground", "i8"),
         ("present", "f8"),
         ("truck", "f8"),
-        ("heed", "f8"),
+        ("accepted", "i8"),
+        ("heed", "i8"),
         ("light", "f8"),
     ]
 )

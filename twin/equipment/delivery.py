@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import simpy
 
 from twin.clock import TICKS_PER_S, ticks
@@ -60,6 +61,8 @@ class Purchasing:
         self.lots: list[dict[str, Any]] = []
         self.delivered = 0
         self.stores = list(self._stores())
+        self._levels = np.array([s.level for s in self.stores], np.int64)
+        self._capacity_kg, self._reorder_kg = (np.array([getattr(s, f) for s in self.stores]) for f in ("capacity_kg", "reorder_kg"))
         for store in self.stores:
             if store.before_kg > 0:
                 self._lot(store, "opening stock", store.before_kg, engine.plant.design.materials[store.material].moisture, 0.0)
@@ -102,9 +105,10 @@ class Purchasing:
     def _watch(self) -> Generator[simpy.Event, Any, None]:
         io = self.engine.plant.state.io
         while True:
-            for store in self.stores:
-                seen_kg = io[store.level] / 100 * store.capacity_kg
-                if seen_kg + store.on_order_kg < store.reorder_kg:
+            seen_kg = io[self._levels] / 100 * self._capacity_kg
+            for k in np.flatnonzero(seen_kg < self._reorder_kg).tolist():
+                store = self.stores[k]
+                if seen_kg[k] + store.on_order_kg < store.reorder_kg:
                     self._order(store)
             yield self.engine.wait(self.CHECK_S)
 
