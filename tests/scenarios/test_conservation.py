@@ -110,6 +110,24 @@ def test_every_weighing_is_traced_to_its_lots(day: Any) -> None:
         assert (drawn.drawn_to_kg - drawn.drawn_from_kg).sum() == pytest.approx(drawn.true_kg.sum(), rel=0.01)
 
 
+def test_no_bin_runs_over_while_it_is_fed(day: Any) -> None:
+    moved = day.df("ledger")
+    from_bins = moved[moved.source.astype(str).str.fullmatch(r"Line1\.Bin\.\w+")]
+    assert set(from_bins.target) >= {"Line1.Feeder.Sand1.Falling", "Line1.Feeder.Stone2.Falling"}
+    assert from_bins[from_bins.target == "ground"].kg.sum() == 0.0
+
+
+def test_a_truck_drives_under_the_hopper_as_soon_as_it_is_free_and_its_load_accepted(day: Any) -> None:
+    loads = day.df("deliveries").sort_values("load")
+    drive_in_s = day.sim.plant.design.fleet.positioning_s
+    came_s = loads.at_bay_s.to_numpy() - drive_in_s
+    assert (came_s >= loads.queued_s).all()
+    free_s = loads.left_s.to_numpy()[:-1]
+    assert (came_s[1:] >= free_s - 1e-6).all()
+    at_once = came_s[1:] <= np.maximum(free_s, loads.queued_s.to_numpy()[1:]) + 1.0
+    assert at_once.mean() > 0.9
+
+
 def test_a_delivery_comes_when_stock_has_fallen_and_not_before(day: Any) -> None:
     lots = day.df("lots")
     bought = lots[(lots.supplier != "opening stock") & (lots.store == "Line1.Bin.Stone2")]
