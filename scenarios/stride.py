@@ -185,6 +185,13 @@ def starting(n: Any, m: Any, b: Any, now: int) -> int:
 @njit
 def of_line(n: Any, c: Any, p: Any, number: int, now: int) -> int:
     """Until something is decided about this line."""
+    until, stands = of_program(n, c, p, number, now), p.bays[number].stands
+    return min(until, max(stands - now, 1)) if stands > 0 else until
+
+
+@njit
+def of_program(n: Any, c: Any, p: Any, number: int, now: int) -> int:
+    """Until the program of a line decides something by itself."""
     if n.state == line.STOPPED:
         return LONGEST
     if p.io[n.mode] < 1.5:

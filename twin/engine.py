@@ -45,10 +45,11 @@ class Server:
         Returns:
             Ticks at which service begins and ends.
         """
-        k = min(range(len(self._free)), key=self._free.__getitem__)
-        begins = max(now, self._free[k])
-        self._free[k] = begins + service
-        return begins, begins + service
+        free = self._free
+        k = free.index(min(free))
+        begins = max(now, free[k])
+        free[k] = begins + service
+        return begins, free[k]
 
 
 class Away(simpy.Event):

@@ -22,17 +22,18 @@ from twin.equipment import truck as t
 from twin.equipment import weighbridge
 from twin.equipment.truck_wash import Gate
 from twin.equipment.washout import Washout
-from twin.ledger import total_kg
+from twin.ledger import holds_kg
 from twin.loading import Bay, Load
 from twin.orders import CRUMB_M3, Job, OrderBook
 from twin.returns import Returns
-from twin.tickets import FIELDS
+from twin.tickets import FIELDS, NOTHING
 from twin.travel import Driver
 
 WASH_EVERY_S = 6 * 3600.0  # engineering choice
 WASH_LATEST_S = 4 * 3600.0  # concrete may stick in a drum so long where others wait to be washed out (engineering choice)
 AGE_LIMIT_S = 90 * 60.0  # from water to discharge, GB/T 14902-2012 7.5 (recalled)
 SLUMP_TOLERANCE_MM = 30.0  # at 100 mm and more, GB/T 14902-2012 Table 9 (recalled)
+AGE_LIMIT = ticks(AGE_LIMIT_S)
 LATE_TEST_S = 300.0  # the site's engineer tests late concrete (engineering choice)
 LOWEST_CHARGE = 0.2  # of a battery, to be sent (engineering choice)
 CHARGE_BELOW = 0.35
@@ -62,7 +63,7 @@ class Fleet:
         gate: the one that deliveries use, too.
         """
         plant = engine.plant
-        self.engine, self.fleet = engine, plant.design.fleet
+        self.engine, self.fleet, self._handle = engine, plant.design.fleet, plant.handle
         self.rows: dict[str, list[dict[str, Any]]] = {"gate": [], "violations": [], "returned": [], "pours": []}
         self.driver = Driver(engine, starts_s, weekday, self._violation)
         self.book = OrderBook(engine, plant.map, starts_s, self.changed)
@@ -76,10 +77,12 @@ class Fleet:
         self.slump = {r.grade: r.slump_mm for r in plant.design.recipes}
         self.tickets: deque[dict[str, Any]] = deque()
         self.written, self.left_m3, self.refused_m3 = 0, 0.0, 0.0
-        self.trucks = [plant.record(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
+        self.trucks = plant.columns("trucks")
         self._poured, self._wet = poured, wet
         self._scale, self._chargers = Server(len(self._yards)), Server(max(self.fleet.chargers, 1))  # a weighbridge at each plant
         self._charger = plant.motor("Gate.Chargers")
+        self._remarks = (("leaking", self.trucks.leak), ("no position", self.trucks.gps), ("no picture", self.trucks.video))
+        self._weighing = ticks(plant.design.weighbridge.weigh_s + plant.design.weighbridge.inspect_s)
         self._washed: dict[int, int] = {}
         self._sticks: dict[int, int] = {}  # tick since which there is concrete in its drum
         self._dirt: dict[int, float] = {}  # on its wheels, kg
@@ -87,8 +90,8 @@ class Fleet:
         self._site = [plant.link(f"Truck{k + 1}", "site") for k in range(self.fleet.trucks)]
         self._rng = [engine.rng(7, truck) for truck in range(self.fleet.trucks + 1)]
         self._desk = plant.table.index(f"{desk.NAME}.Order")
-        for k, truck in enumerate(self.trucks):
-            truck["state"] = t.PARKED
+        for k in range(self.fleet.trucks):
+            self.trucks.state[k] = t.PARKED
             self.driver.stand(k, self._homes[k % len(self._homes)])
         self._new, self._wake = True, 0.0
         engine.watch(LOADS, self._watch)
@@ -110,7 +113,7 @@ class Fleet:
 
     def changed(self) -> None:
         """Something has changed that dispatch may want to look at."""
-        io, at = self.engine.plant.state.io, self._desk
+        io, at = self.engine.plant.io, self._desk
         io[at + desk.CHANGES] = (io[at + desk.CHANGES] + 1) % 1_000_000_000
         self._new = True
 
@@ -124,7 +127,7 @@ class Fleet:
         if consult is None:
             self.engine.settled = None
             return
-        io, number = self.engine.plant.state.io, self._desk + desk.NUMBER
+        io, number = self.engine.plant.io, self._desk + desk.NUMBER
 
         def look() -> float:
             now = self.engine.now
@@ -148,7 +151,7 @@ class Fleet:
             bay.look()
 
     def _decide(self) -> None:
-        io, at = self.engine.plant.state.io, self._desk
+        io, at = self.engine.plant.io, self._desk
         number = io[at + desk.NUMBER]
         if number == io[at + desk.TAKEN]:
             return
@@ -168,17 +171,17 @@ class Fleet:
         """What the desk makes of a decision, as a code of `desk.ANSWERS`."""
         if job is None or job.left_m3 <= CRUMB_M3:
             return desk.NO_ORDER
-        if not 0 <= k < len(self.trucks):
+        if not 0 <= k < self.fleet.trucks:
             return desk.NO_TRUCK
-        if self.trucks[k]["state"] != t.PARKED:
-            return desk.OFF_DUTY if self.trucks[k]["state"] in (t.OFF_DUTY, t.RESTING) else desk.NOT_FREE
+        if self.trucks.state[k] != t.PARKED:
+            return desk.OFF_DUTY if self.trucks.state[k] in (t.OFF_DUTY, t.RESTING) else desk.NOT_FREE
         if not 0 <= line < len(self.bays):
             return desk.NO_LINE
         if not 0.0 < volume_m3 <= self.fleet.capacity_of(k + 1) + 1e-6:
             return desk.BAD_VOLUME
         if volume_m3 > job.left_m3 + 1e-3:
             return desk.TOO_MUCH
-        if self.trucks[k]["battery"] and self.trucks[k]["charge"] < LOWEST_CHARGE:
+        if self.trucks.battery[k] and self.trucks.charge[k] < LOWEST_CHARGE:
             return desk.LOW_BATTERY
         return desk.OK
 
@@ -189,7 +192,7 @@ class Fleet:
         job.loads += 1
         job.coming += 1
         job.trucks.add(k)
-        self.trucks[k]["order"] = job.number
+        self.trucks.order[k] = job.number
         if self.driver.at[k] == self._homes[line]:
             self._state(k, t.QUEUEING)
             self.bays[line].take(load)
@@ -206,30 +209,29 @@ class Fleet:
         self.bays[line].take(load)
 
     def _state(self, k: int, state: int) -> None:
-        t.enter(self.engine.plant.handle, k, state, int(self.engine.env.now))
+        t.enter(self._handle, k, state, int(self.engine.env.now))
 
     # --- from the bay to the gate ---------------------------------------------------------------------
 
     def _under(self, load: Load) -> None:
-        self.trucks[load.truck - 1]["revolutions"] = 0.0
+        self.trucks.revolutions[load.truck - 1] = 0.0
         self._state(load.truck - 1, t.LOADING)
 
     def _leave(self, bay: Bay, load: Load) -> None:
         """A loaded truck leaves the bay with its ticket."""
         line, s, now, k = self.bays.index(bay), TICKS_PER_S, int(self.engine.env.now), load.truck - 1
         first, bay.assigned = bay.assigned + 1, int(self._poured[line])
-        truck = self.trucks[k]
+        trucks = self.trucks
         wet = int(self._wet[line, first % self._wet.shape[1]]) if bay.assigned >= first else now
-        loaded_kg = t.take_load(self.engine.plant.handle, k, load.volume_m3, wet, now)
+        loaded_kg = t.take_load(self._handle, k, load.volume_m3, wet, now)
         self._state(k, t.WEIGHING_OUT)
         self.written += 1
         job = load.job
-        ticket = dict.fromkeys(FIELDS)
-        ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "grade": job.grade, "line": bay.line, "load": load.number, "truck": load.truck,
-                   "energy": "battery" if truck["battery"] else "diesel", "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3,
+        ticket = NOTHING | {"ticket": self.written, "order": job.site, "order_number": job.number, "grade": job.grade, "line": bay.line, "load": load.number, "truck": load.truck,
+                   "energy": "battery" if trucks.battery[k] else "diesel", "batch_from": first, "batch_to": bay.assigned, "volume_m3": load.volume_m3,
                    "loaded_kg": loaded_kg, "due_s": load.due / s, "late_s": job.late / s, "queued_s": load.queued / s,
-                   "at_bay_s": load.at_bay / s, "left_s": now / s, "wet_s": wet / s, "slump_mm": float(truck["slump_mm"]),
-                   "temperature_c": float(truck["temp_c"]), "km_out": 0.0, "km_back": 0.0}  # fmt: skip
+                   "at_bay_s": load.at_bay / s, "left_s": now / s, "wet_s": wet / s, "slump_mm": trucks.slump_mm[k],
+                   "temperature_c": trucks.temp_c[k], "km_out": 0.0, "km_back": 0.0}  # fmt: skip
         self.tickets.append(ticket)
         self.left_m3 += load.volume_m3
         self.engine.env.process(self._trip(load, ticket))
@@ -237,18 +239,18 @@ class Fleet:
 
     def _weigh(self, k: int, ticket: dict[str, Any] | None, way: str) -> Generator[simpy.Event, Any, float]:
         """Over the weighbridge, with a look at the truck. Returns the mass shown, kg."""
-        cfg, truck, engine = self.engine.plant.design.weighbridge, self.trucks[k], self.engine
-        _, ends = self._scale.take(int(engine.env.now), ticks(cfg.weigh_s + cfg.inspect_s))
+        trucks, engine = self.trucks, self.engine
+        _, ends = self._scale.take(int(engine.env.now), self._weighing)
         yield engine.away(ends - int(engine.env.now))
         shown = float(weighbridge.weigh(engine.plant.handle, k, self.fleet.tare_kg, engine.seed))
         over = way == "out" and shown > self.fleet.limit_kg
-        faults = [text for text, field in (("leaking", "leak"), ("no position", "gps"), ("no picture", "video")) if truck[field] > 0]
+        faults = [text for text, on in self._remarks if on[k] > 0]
         self.rows["gate"].append({"time_s": engine.env.now / TICKS_PER_S, "truck": k + 1, "ticket": ticket and ticket["ticket"], "way": way, "shown_kg": shown,
                                   "passed": not over, "remark": ", ".join(["overloaded"] * over + faults)})  # fmt: skip
         if over:
             self._violation(k, ticket, "overload", shown, self.fleet.limit_kg, "sent back to unload")
-        if truck["leak"] > 0:
-            self._violation(k, ticket, "leak guard", float(truck["leak"]), 0.0, "told to mend it")
+        if trucks.leak[k] > 0:
+            self._violation(k, ticket, "leak guard", trucks.leak[k], 0.0, "told to mend it")
         return shown
 
     def _out(self, load: Load, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, None]:
@@ -259,7 +261,7 @@ class Fleet:
             if ticket["gross_kg"] <= fleet.limit_kg:
                 break
             self._state(k, t.UNLOADING)
-            kg = total_kg(self.engine.plant.state.ledger, int(self.trucks[k]["holder"]))
+            kg = holds_kg(self._handle, self.trucks.holder[k])
             off_kg = ticket["gross_kg"] - fleet.limit_kg + 2 * self.engine.plant.design.weighbridge.division_kg
             m3 = load.volume_m3 * off_kg / max(kg, 1.0)
             yield self.engine.wait(300.0)
@@ -273,7 +275,7 @@ class Fleet:
         """Less is on the truck than was ordered: the order wants the rest from another."""
         load.volume_m3 -= m3
         ticket["volume_m3"] -= m3
-        self.trucks[load.truck - 1]["load_m3"] -= m3
+        self.trucks.load_m3[load.truck - 1] -= m3
         self.left_m3 -= m3
         load.job.given_m3 -= m3
 
@@ -310,8 +312,8 @@ class Fleet:
             self._sticks.pop(k)
             self._state(k, t.WASHING_OUT)
             self._washed[k] = int(self.engine.env.now)
-            yield from self.washout.use(k + 1, int(self.trucks[k]["holder"]), self.fleet.washout_kg)
-        self.trucks[k]["order"] = 0
+            yield from self.washout.use(k + 1, self.trucks.holder[k], self.fleet.washout_kg)
+        self.trucks.order[k] = 0
         yield from self._recover(k, (int(self.engine.env.now) - begun) / s)
         self._state(k, t.PARKED)
         self.changed()
@@ -330,34 +332,33 @@ class Fleet:
         job.loads += 1
         job.coming += 1
         job.trucks.add(k)
-        self.trucks[k]["order"], self.trucks[k]["load_m3"] = job.number, m3
+        self.trucks.order[k], self.trucks.load_m3[k] = job.number, m3
         self._state(k, t.WEIGHING_OUT)
         self.written += 1
-        ticket = dict.fromkeys(FIELDS) | {
+        ticket = NOTHING | {
             name: before[name]
             for name in FIELDS[: FIELDS.index("volume_m3")] + ("queued_s", "at_bay_s", "wet_s", "slump_mm", "temperature_c")
         }
         ticket |= {"ticket": self.written, "order": job.site, "order_number": job.number, "volume_m3": m3, "due_s": job.due / s, "late_s": job.late / s, "left_s": now / s, "km_out": 0.0,
-                   "km_back": 0.0, "loaded_kg": float(total_kg(self.engine.plant.state.ledger, int(self.trucks[k]["holder"])))}  # fmt: skip
+                   "km_back": 0.0, "loaded_kg": float(holds_kg(self._handle, self.trucks.holder[k]))}  # fmt: skip
         self.tickets.append(ticket)
         self.engine.env.process(self._trip(Load(job, m3, job.due, k + 1), ticket))
         self.book.settle(job)
 
     def _drive(self, k: int, to: int, state: int, ticket: dict[str, Any] | None = None) -> Generator[simpy.Event, Any, None]:
         """One way over the map."""
-        self._state(k, state)
-        km = yield from self.driver.drive(k, to, self._rng[k + 1], ticket)
+        km = yield from self.driver.drive(k, to, state, self._rng[k + 1], ticket)
         if ticket is not None:
             ticket["km_out" if state == t.DRIVING_OUT else "km_back"] += km
 
     def _pour(self, load: Load, ticket: dict[str, Any]) -> Generator[simpy.Event, Any, float]:
         """Wait for the turn, be tested if late, pour. Returns what stays in the drum, m³."""
-        k, job, s, env, truck, rng = (
+        k, job, s, env, trucks, rng = (
             load.truck - 1,
             load.job,
             TICKS_PER_S,
             self.engine.env,
-            self.trucks[load.truck - 1],
+            self.trucks,
             self._rng[load.truck],
         )
         pour = ticks(job.pour_s_m3 * load.volume_m3 * rng.lognormal(0.0, 0.25))  # engineering choice
@@ -366,7 +367,7 @@ class Fleet:
         job.waiting += 1
         self._state(k, t.WAITING)
         begins = max(int(env.now), job.free, job.pump_ready)
-        late = begins + pour - truck["wet_tick"] > ticks(AGE_LIMIT_S)
+        late = begins + pour - trucks.wet_tick[k] > AGE_LIMIT
         if late:
             begins = max(begins, int(env.now) + ticks(LATE_TEST_S))
         job.free = begins + pour
@@ -374,13 +375,13 @@ class Fleet:
         if begins > env.now:
             yield self.engine.away(begins - int(env.now))
         self._state(k, t.POURING)
-        ticket |= {"pour_s": begins / s, "age_site_min": (begins - truck["wet_tick"]) / s / 60, "slump_site_mm": float(truck["slump_mm"]),
-                   "temperature_site_c": float(truck["temp_c"]), "revolutions": float(truck["revolutions"])}  # fmt: skip
+        ticket |= {"pour_s": begins / s, "age_site_min": (begins - trucks.wet_tick[k]) / s / 60, "slump_site_mm": trucks.slump_mm[k],
+                   "temperature_site_c": trucks.temp_c[k], "revolutions": trucks.revolutions[k]}  # fmt: skip
         job.waiting -= 1
-        outcome = self._accept(job, truck, late)
+        outcome = self._accept(job, trucks.slump_mm[k], late)
         ticket["outcome"] = outcome
         if late:
-            self._violation(k, ticket, "older than 90 min", (begins + pour - truck["wet_tick"]) / s / 60, AGE_LIMIT_S / 60, outcome)
+            self._violation(k, ticket, "older than 90 min", (begins + pour - trucks.wet_tick[k]) / s / 60, AGE_LIMIT_S / 60, outcome)
         if "accepted" not in outcome and outcome != "in time":
             job.free = min(job.free, begins)
             self._finish(job, k, load.volume_m3, ticket)
@@ -390,21 +391,21 @@ class Fleet:
                                        "gap_min": (begins - job.last_end) / s / 60, "limit_min": job.gap / s / 60})  # fmt: skip
         yield self.engine.away(pour)
         ticket["poured_s"] = env.now / s
-        ticket["poured_kg"] = float(t.pour(self.engine.plant.handle, k, self._site[k], self.fleet.residue_kg, over_m3 / load.volume_m3))
+        ticket["poured_kg"] = float(t.pour(self._handle, k, self._site[k], self.fleet.residue_kg, over_m3 / load.volume_m3))
         job.last_end = int(env.now)
         job.poured_m3 += load.volume_m3
         self._finish(job, k, 0.0, ticket)
-        truck["load_m3"] = over_m3
+        trucks.load_m3[k] = over_m3
         return over_m3
 
-    def _accept(self, job: Job, truck: Any, late: bool) -> str:
+    def _accept(self, job: Job, slump_mm: float, late: bool) -> str:
         """What the site says to a load, by its slump and its age."""
         if job.cancelled:
             return OUTCOMES[3]
         wished = self.slump[job.grade]
-        stiff = truck["slump_mm"] < wished - SLUMP_TOLERANCE_MM - 20.0
+        stiff = slump_mm < wished - SLUMP_TOLERANCE_MM - 20.0
         if late:
-            return OUTCOMES[2] if truck["slump_mm"] < wished - SLUMP_TOLERANCE_MM else OUTCOMES[1]
+            return OUTCOMES[2] if slump_mm < wished - SLUMP_TOLERANCE_MM else OUTCOMES[1]
         return OUTCOMES[4] if stiff and wished >= 100.0 else OUTCOMES[0]
 
     def _finish(self, job: Job, k: int, refused_m3: float, ticket: dict[str, Any]) -> None:
@@ -418,17 +419,17 @@ class Fleet:
 
     def _recover(self, k: int, worked_s: float) -> Generator[simpy.Event, Any, None]:
         """Rest at the wheel's limit, charge a low battery, and stop when the drivers' hours of the day are over."""
-        truck, fleet, env = self.trucks[k], self.fleet, self.engine.env
-        if truck["wheel_s"] >= fleet.drive_limit_h * 3600.0 - 3600.0:
+        trucks, fleet, env = self.trucks, self.fleet, self.engine.env
+        if trucks.wheel_s[k] >= fleet.drive_limit_h * 3600.0 - 3600.0:
             self._state(k, t.RESTING)
             yield self.engine.away(ticks(60 * fleet.rest_min))
-            truck["wheel_s"] = 0.0
-        if truck["battery"] and truck["charge"] < CHARGE_BELOW and fleet.chargers:
+            trucks.wheel_s[k] = 0.0
+        if trucks.battery[k] and trucks.charge[k] < CHARGE_BELOW and fleet.chargers:
             self._state(k, t.CHARGING)
-            kwh = (0.95 - truck["charge"]) * fleet.battery_kwh
+            kwh = (0.95 - trucks.charge[k]) * fleet.battery_kwh
             _, ends = self._chargers.take(int(env.now), ticks(kwh / fleet.charger_kw * 3600.0))
             yield self.engine.away(ends - int(env.now))
-            truck["charge"] += kwh / fleet.battery_kwh
+            trucks.charge[k] += kwh / fleet.battery_kwh
             self._charger[0] += kwh / fleet.charger_kw * 3600.0
             self._charger[1] += kwh * 3600.0
         clock_s = self.driver.clock_s()

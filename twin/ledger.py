@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.jit import njit
+from twin.jit import at, njit
 
 # `fines` are what washing leaves: hydrated binder, stone dust, silt. They bind nothing any more.
 SPECIES = ("cement", "fly_ash", "slag", "sand", "stone", "water", "admixture", "fines")
@@ -121,6 +121,27 @@ def move(ledger: Any, link: int, kg: float) -> float:
             book(ledger, link, k, part)
             moved += part
     return moved
+
+
+# The same for Python, which gives the handle of the plant's `State`: to take the ledger's arrays from it costs ten times as much.
+
+
+@njit
+def holds_kg(state: Any, holder: int) -> float:
+    """`total_kg`."""
+    return total_kg(at(state, "State").ledger, holder)
+
+
+@njit
+def books(state: Any, link: int, species: int, kg: float) -> None:
+    """`book`."""
+    book(at(state, "State").ledger, link, species, kg)
+
+
+@njit
+def moves(state: Any, link: int, kg: float) -> float:
+    """`move`."""
+    return move(at(state, "State").ledger, link, kg)
 
 
 def residual(ledger: Ledger) -> float:

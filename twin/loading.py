@@ -50,7 +50,7 @@ class Bay:
     def __init__(self, engine: Engine, line: str, stands: Callable[[Load], None], leave: Callable[[Bay, Load], None]) -> None:
         plant = engine.plant
         self.engine, self.line, self._stands, self._leave = engine, line, stands, leave
-        self.record = plant.record(f"{line}.Bay")
+        self.record, self.k = plant.columns("bays"), list(plant.design.lines).index(line)
         self.desk: deque[Load] = deque()
         self.place: deque[Load] = deque()
         self.posting = self.loading = False
@@ -60,6 +60,7 @@ class Bay:
             t: plant.table.index(f"{line}.Bay.{t}") for t in ("Order", "ForTruck", "Volume", "MixTime", "SlurryMax", "Accepted", "Done")
         }
         self._queue = plant.table.index(f"{dispatch_desk.NAME}.Queue.{line}")
+        self._into = [plant.link(f"{line}.Hopper.Discharge", f"Truck{k + 1}") for k in range(plant.design.fleet.trucks)]
         self.waiting: dict[str, tuple[int, Callable[[], None]]] = {}
         self._masses = [(m, plant.table.index(f"{line}.Bay.Recipe.{m}")) for m in plant.design.lines[line].materials()]
         self.recipe: dict[str, tuple[float, float, list[tuple[int, float]]]] = {}
@@ -81,7 +82,7 @@ class Bay:
 
     def show(self) -> None:
         """Tell dispatch how long the queue is."""
-        self.engine.plant.state.io[self._queue] = self.queue
+        self.engine.plant.io[self._queue] = self.queue
 
     def take(self, load: Load) -> None:
         """A truck has come to the line for a load."""
@@ -96,7 +97,7 @@ class Bay:
     def heed(self) -> None:
         """When must the office hear that the controller has accepted a load: at once if another waits to be posted; before the truck stands
         under the hopper, if that is free and the plant need not stop for less; else when it hears of something anyway."""
-        self.record["heed"] = 0 if self.desk else -1 if self.loading else min(self._positioning, self.engine.patience)
+        self.record.heed[self.k] = 0 if self.desk else -1 if self.loading else min(self._positioning, self.engine.patience)
 
     def post(self) -> None:
         """Write the next load into the image, once the one before is accepted."""
@@ -106,7 +107,7 @@ class Bay:
         self.posting = True
         self.posted += 1
         load.number = self.posted
-        io, tag = self.engine.plant.state.io, self.tag
+        io, tag = self.engine.plant.io, self.tag
         mix_time_s, slurry_kg_m3, masses = self.recipe[load.job.grade]
         for index, kg in masses:
             io[index] = kg
@@ -115,7 +116,7 @@ class Bay:
 
         def accepted() -> None:
             self.posting = False
-            load.accepted = int(self.record["accepted"]) or int(self.engine.env.now)
+            load.accepted = self.record.accepted[self.k] or int(self.engine.env.now)
             self.place.append(load)
             self.position()
             self.post()
@@ -125,13 +126,13 @@ class Bay:
 
     def look(self) -> None:
         """The controller may have accepted or finished a load."""
-        io = self.engine.plant.state.io
+        io = self.engine.plant.io
         for tag in ("Done", "Accepted"):
             number, act = self.waiting.get(tag, (0, None))
             if act and io[self.tag[tag]] >= number:
                 del self.waiting[tag]
                 act()
-        self.record["accepted"] = 0
+        self.record.accepted[self.k] = 0
 
     def position(self) -> None:
         """Let the next truck drive under the hopper."""
@@ -139,24 +140,23 @@ class Bay:
             return
         load = self.place.popleft()
         self.loading = True
+        env, record, k = self.engine.env, self.record, self.k
+        begins = max(max(self._free, load.accepted) + self._positioning, int(env.now))
+        record.into[k], record.comes[k], record.stands[k] = self._into[load.truck - 1], load.truck, max(begins, 1)
 
         def stands(_: simpy.Event) -> None:
-            plant, record = self.engine.plant, self.record
-            record["load"] = plant.link(f"{self.line}.Hopper.Discharge", f"Truck{load.truck}")
-            record["truck"], record["present"] = load.truck, 1.0
-            load.at_bay = int(self.engine.env.now)
+            load.at_bay = begins
             self._stands(load)
             self.waiting["Done"] = (load.number, lambda: self._finish(load))
             self.look()
 
-        since = max(self._free, load.accepted)
-        event = self.engine.env.timeout(max(since + self._positioning - int(self.engine.env.now), 0))
+        event = self.engine.away(begins - int(env.now))
         assert event.callbacks is not None
         event.callbacks.append(stands)
 
     def _finish(self, load: Load) -> None:
-        record = self.record
-        record["load"], record["truck"], record["present"] = record["ground"], 0, 0.0
+        record, k = self.record, self.k
+        record.load[k], record.truck[k], record.present[k] = record.ground[k], 0.0, 0.0
         self.loading, self._free = False, int(self.engine.env.now)
         self._leave(self, load)
         self.position()

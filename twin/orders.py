@@ -114,7 +114,7 @@ class OrderBook:
         self._count()
 
     def _count(self) -> None:
-        self.engine.plant.state.io[self._open] = self.open
+        self.engine.plant.io[self._open] = self.open
 
     def _release(self, job: Job) -> None:
         if job.left_m3 <= CRUMB_M3:
@@ -156,7 +156,7 @@ class OrderBook:
     def _open_slot(self, job: Job) -> None:
         """Give an order a slot, and write into it what does not change."""
         job.slot = self._free.pop()
-        io, a, s = self.engine.plant.state.io, self._first[job.slot], TICKS_PER_S
+        io, a, s = self.engine.plant.io, self._first[job.slot], TICKS_PER_S
         if job.grade not in self.grades:
             self.grades.append(job.grade)
         io[a + order_slot.ID], io[a + order_slot.GRADE] = job.number, self.grades.index(job.grade) + 1
@@ -167,7 +167,7 @@ class OrderBook:
 
     def show(self, job: Job) -> None:
         """Write into an order's slot how far it has come, and the drives to it as they are now."""
-        io, a, s = self.engine.plant.state.io, self._first[job.slot], TICKS_PER_S
+        io, a, s = self.engine.plant.io, self._first[job.slot], TICKS_PER_S
         io[a + order_slot.LEFT], io[a + order_slot.ON_WAY], io[a + order_slot.POURED] = (
             job.left_m3,
             job.given_m3 - job.poured_m3,

@@ -6,6 +6,8 @@ This is the registry of machines: a new one is its file under `equipment/` and i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import MutableSequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,6 +164,7 @@ class Plant:
         image: the process image (with `image.table`).
         state: arrays that the kernels work on.
         handle: of the state, for kernels that are called from Python very often.
+        io: the image's values one by one, for Python: it reads a number from a memoryview in half of an array's time.
         holders: names of the ledger's holders, by index.
         map: the roads around it.
         motors, sources: names (and rated kW) of what draws electricity, and of what emits dust, by index.
@@ -195,6 +198,7 @@ class Plant:
         )  # fmt: skip
         self.state.site["urban"] = int(design.site.urban)
         self.handle = handle(self.state)
+        self.io: MutableSequence[float] = memoryview(self.state.io)  # type: ignore[assignment,arg-type]
         sense(self.state)
         sense_surroundings(self.state)
         self.image.latched[:] = self.image.values
@@ -206,6 +210,12 @@ class Plant:
             field = KINDS[machine.kind][1]
             self._records[name] = getattr(self.state, field)[self.names[machine.kind].index(name)]
         return self._records[name]
+
+    def columns(self, field: str) -> Any:
+        """State of all machines of a kind, a memoryview for each figure of theirs: `columns("trucks").load_m3[k]` is read and written in a
+        tenth of the time of `record("Truck1")["load_m3"]`."""
+        array = getattr(self.state, field)
+        return SimpleNamespace(**{name: memoryview(array[name]) for name in array.dtype.names})
 
     def link(self, source: str, target: str) -> int:
         """Number of the ledger link between two holders."""
@@ -452,12 +462,13 @@ def sense(p: Any) -> None:
 
 @njit
 def sense_line(p: Any, k: int) -> None:
-    """Sensors of line `k` between the weighers and the truck."""
+    """Sensors of line `k` between the weighers and the truck, which stands there when it is time."""
     station.sense(p.stations[k], p)
     conveyor.sense(p.belts[k], p)
     for j in range(2 * k, 2 * k + 2):
         hopper.sense(p.hoppers[j], p)
     mixer.sense(p.mixers[k], p)
+    bay.come(p.bays[k], p)
     bay.sense(p.bays[k], p)
 
 

@@ -10,7 +10,7 @@ import simpy
 from twin.clock import TICKS_PER_S
 from twin.engine import Engine
 from twin.equipment.washout import Washout
-from twin.ledger import move, total_kg
+from twin.ledger import holds_kg, moves
 from twin.orders import Job, OrderBook
 
 REUSE_FROM_M3, REUSE_SLUMP_MM, REUSE_AGE_S = 1.0, 120.0, 80 * 60.0  # what may go to another site (engineering choice)
@@ -31,7 +31,7 @@ class Returns:
         plant = engine.plant
         self.engine, self.book, self.rows = engine, book, rows
         self.fleet = plant.design.fleet
-        self.washout = washout
+        self.washout, self.trucks = washout, plant.columns("trucks")
         self._blocks = [plant.link(f"Truck{k + 1}", "blocks") for k in range(self.fleet.trucks)]
         self._holder = [plant.holder(f"Truck{k + 1}") for k in range(self.fleet.trucks)]
         self._made: tuple[int, float] = (0, 0.0)  # day, m³ of blocks on it
@@ -40,7 +40,7 @@ class Returns:
     def decide(self, k: int, ticket: dict[str, Any], m3: float) -> Generator[simpy.Event, Any, bool | Job]:
         """SimPy process: a truck is back with concrete. Returns whether its drum was washed out, or the order that takes the concrete."""
         confirmed_s = self._rng.uniform(*CONFIRM_S)
-        kg = float(total_kg(self.engine.plant.state.ledger, self._holder[k]))
+        kg = float(holds_kg(self.engine.plant.handle, self._holder[k]))
         job = self._wanting(k, ticket, m3)
         if job is not None:
             yield self.engine.wait(confirmed_s)
@@ -55,14 +55,13 @@ class Returns:
             self._note(k, ticket, m3, kg, ticket["outcome"], "separator", "gate clerk")
             yield from self.washout.use(k + 1, self._holder[k], self.fleet.washout_kg)
             washed = True
-        truck = self.engine.plant.record(f"Truck{k + 1}")
-        truck["load_m3"], truck["wet_tick"] = 0.0, -1
+        self.trucks.load_m3[k], self.trucks.wet_tick[k] = 0.0, -1
         return washed
 
     def _wanting(self, k: int, ticket: dict[str, Any], m3: float) -> Job | None:
         """An open order of the same grade that can still have it in time, and whose slump it still has."""
-        truck, now_s = self.engine.plant.record(f"Truck{k + 1}"), self.engine.env.now / TICKS_PER_S
-        if m3 < REUSE_FROM_M3 or truck["slump_mm"] < REUSE_SLUMP_MM:
+        trucks, now_s = self.trucks, self.engine.env.now / TICKS_PER_S
+        if m3 < REUSE_FROM_M3 or trucks.slump_mm[k] < REUSE_SLUMP_MM:
             return None
         for job in self.book.known.values():
             if (
@@ -72,7 +71,7 @@ class Returns:
                 and job.left_m3 >= m3
             ):
                 takes_s = CONFIRM_S[1] + self.book.drives_s(job)[0] + m3 * job.pour_s_m3
-                if now_s + takes_s - truck["wet_tick"] / TICKS_PER_S < REUSE_AGE_S:
+                if now_s + takes_s - trucks.wet_tick[k] / TICKS_PER_S < REUSE_AGE_S:
                     return job
         return None
 
@@ -82,7 +81,7 @@ class Returns:
         self._note(k, ticket, m3, kg, why, "blocks", "quality manager")
 
     def _cast(self, k: int, kg: float, m3: float) -> None:
-        move(self.engine.plant.state.ledger, self._blocks[k], kg)
+        moves(self.engine.plant.handle, self._blocks[k], kg)
         day = int(self.engine.env.now) // DAY_TICKS
         self._made = day, m3 + (self._made[1] if self._made[0] == day else 0.0)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.design.district import KINDS, District, number, straight_km
 from twin.errors import BatchtwinError, unknown
+from twin.jit import handle
 from twin.kernels.track import HOUR_S, drive_time, pass_times
 
 Floats = NDArray[np.float64]
@@ -19,6 +21,24 @@ Ints = NDArray[np.int64]
 SNAP_KM = 2.0  # a point farther than this from every place is off the map
 NEAR = 0.05  # drives within this share of the one asked for are as good as it
 DETOUR = (0.1, 0.6)  # what a deviation takes more than the way itself, share of it
+
+
+class Way(NamedTuple):
+    """What kernels know of a `Route`."""
+
+    places: Ints
+    length_km: Floats
+    kind: Ints
+    edge_s: Floats
+
+
+class Roads(NamedTuple):
+    """What kernels know of a `Map`; `passed_s` is float64 [place] for them to write to."""
+
+    xy_km: Floats
+    limit_km_h: Floats
+    factor: Floats
+    passed_s: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +51,7 @@ class Route:
         kind: int64 [n - 1], index in `KINDS`.
         edge_s: float64 [n - 1], each road at free flow, s.
         km: the whole way.
+        handle: of the `Way`, for kernels.
     """
 
     places: Ints
@@ -38,6 +59,7 @@ class Route:
     kind: Ints
     edge_s: Floats
     km: float
+    handle: Ints
 
     def drive(self, map: Map, departs_s: float, weekend: bool, pace: float = 1.0) -> Floats:
         """Seconds after departure at which each place of the route is passed.
@@ -70,7 +92,8 @@ class Map:
         places: names.
         xy_km: float64 [place, 2], km to the east and to the north.
         free_km_h, limit_km_h: float64 [kind], in the order of `KINDS`.
-        factor: float64 pair of [24]: share of the free speed by hour, weekday and weekend.
+        factor: float64 [2, 24]: share of the free speed by hour, weekday and weekend.
+        handle: of the `Roads`, for kernels.
     """
 
     def __init__(self, district: District) -> None:
@@ -81,7 +104,9 @@ class Map:
         self.xy_km: Floats = np.array(list(spots.values()), float)
         self.free_km_h: Floats = np.array([district.free_km_h.of(kind) for kind in KINDS])
         self.limit_km_h: Floats = np.array([district.limit_km_h.of(kind) for kind in KINDS])
-        self.factor = (np.array(district.weekday), np.array(district.weekend))
+        self.factor: Floats = np.array([district.weekday, district.weekend], float)
+        self._kept = Roads(self.xy_km, self.limit_km_h, self.factor, np.empty(len(self.places)))
+        self.handle = handle(self._kept)
         self._weekday = self.factor[0].tolist()
         self._number = {name: i for i, name in enumerate(self.places)}
         self._roads: dict[tuple[int, int], tuple[float, int, float]] = {}  # (from, to) -> km, kind, s at free flow
@@ -95,7 +120,8 @@ class Map:
         self._next: list[list[tuple[int, float]]] = [[] for _ in self.places]
         for (a, b), (_, _, edge_s) in self._roads.items():
             self._next[a].append((b, edge_s))
-        self._free_s: dict[tuple[tuple[int, ...], int], list[float]] = {}  # from some places to one, at free flow
+        # From some places to one: in which hour, until when one gets there within it, and the drives until then, s.
+        self._in_hour: dict[tuple[tuple[int, ...], int], tuple[int, float, list[float]]] = {}
         self._trees: dict[int, tuple[Floats, Ints]] = {}
         self._routes: dict[tuple[int, ...], Route] = {}
 
@@ -153,12 +179,13 @@ class Map:
 
     def drives_s(self, starts: tuple[int, ...], b: int, clock_s: float) -> list[float]:
         """`drive_s` to one place from several."""
-        free_s = self._free_s.get((starts, b))
-        if free_s is None:
-            free_s = self._free_s[starts, b] = [float(self.away_s(a)[b]) for a in starts]
         hour = int(clock_s // HOUR_S)
-        speed, left_s = self._weekday[hour % 24], (hour + 1) * HOUR_S - clock_s
-        return [s / speed if s / speed <= left_s else self.drive_s(a, b, clock_s) for a, s in zip(starts, free_s, strict=True)]
+        kept = self._in_hour.get((starts, b))
+        if kept is None or kept[0] != hour:
+            at_once_s = [float(self.away_s(a)[b]) / self._weekday[hour % 24] for a in starts]
+            kept = self._in_hour[starts, b] = hour, (hour + 1) * HOUR_S - max(at_once_s), at_once_s
+        _, latest_s, at_once_s = kept
+        return at_once_s if clock_s <= latest_s else [self.drive_s(a, b, clock_s) for a in starts]
 
     def detour(self, a: int, b: int, key: int) -> Route:
         """A deviation: from a to b by way of a place off the route, chosen by key, which takes longer at free flow.
@@ -211,4 +238,5 @@ class Map:
     def _along(self, way: list[int]) -> Route:
         roads = [self._roads[pair] for pair in zip(way, way[1:], strict=False)]
         km, kind, edge_s = (np.array([road[i] for road in roads]) for i in range(3))
-        return Route(np.array(way, np.int64), km, kind.astype(np.int64), edge_s, math.fsum(km))
+        kept = Way(np.array(way, np.int64), km, kind.astype(np.int64), edge_s)
+        return Route(*kept, math.fsum(km), handle(kept))

@@ -6,3 +6,4 @@ FIELDS = (
     "left_s", "washed", "gate_s", "arrived_s", "pour_s", "poured_s", "returned_s", "poured_kg", "wet_s", "slump_mm", "temperature_c", "age_site_min", "slump_site_mm", "temperature_site_c",
     "revolutions", "outcome", "km_out", "km_back", "energy_used",
 )  # fmt: skip
+NOTHING = dict.fromkeys(FIELDS)  # known so far

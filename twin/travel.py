@@ -13,7 +13,7 @@ from twin.engine import Engine
 from twin.equipment.truck import POINTS, arrive, set_out
 from twin.kernels.mixing import MM_PER_KG_WATER
 from twin.kernels.track import position
-from twin.ledger import WATER, book, move
+from twin.ledger import WATER, books, moves
 
 DAY_S = 86400.0
 WET_PACE, WET_MM_H = 0.9, 2.0  # in rain everybody drives slower (engineering choice)
@@ -34,16 +34,15 @@ class Driver:
         plant = engine.plant
         self.engine, self.map = engine, plant.map
         self.tracks = plant.state.tracks
-        self.trucks = [plant.record(f"Truck{k + 1}") for k in range(plant.design.fleet.trucks)]
-        self.at = [0] * len(self.trucks)
-        self._road = [plant.link(f"Truck{k + 1}", "road") for k in range(len(self.trucks))]
-        self._water = [plant.link("mains", f"Truck{k + 1}") for k in range(len(self.trucks))]
+        self.trucks = plant.columns("trucks")
+        self.at = [0] * plant.design.fleet.trucks
+        self._road = [plant.link(f"Truck{k + 1}", "road") for k in range(plant.design.fleet.trucks)]
+        self._water = [plant.link("mains", f"Truck{k + 1}") for k in range(plant.design.fleet.trucks)]
         self._starts_s, self._weekday, self._violation = starts_s, weekday, violation
         self._driving: dict[int, simpy.Process] = {}
-        self._site = plant.state.site[0]
+        self._rain_mm_h = plant.columns("site").rain_mm_h
         self.fleet = plant.design.fleet
-        self._passed_s = np.empty(len(plant.map.places))
-        for k in range(len(self.trucks)):
+        for k in range(plant.design.fleet.trucks):
             engine.befalls[f"Truck{k + 1}"] = lambda k=k: self._struck(k)  # type: ignore[misc]
 
     def clock_s(self) -> float:
@@ -58,33 +57,34 @@ class Driver:
         """A truck stands at a place."""
         self.at[k] = place
         self.tracks[k, 0, 1:3] = self.map.xy_km[place]
-        self.trucks[k]["points"] = 1
+        self.trucks.points[k] = 1
 
-    def drive(self, k: int, to: int, rng: np.random.Generator, ticket: dict[str, Any] | None) -> Generator[simpy.Event, Any, float]:
-        """SimPy process: drive to a place; yields until the truck is there. Returns km."""
-        env, truck, came = self.engine.env, self.trucks[k], int(self.engine.env.now)
+    def drive(
+        self, k: int, to: int, state: int, rng: np.random.Generator, ticket: dict[str, Any] | None
+    ) -> Generator[simpy.Event, Any, float]:
+        """SimPy process: drive to a place in a state on the road; yields until the truck is there. Returns km."""
+        env, trucks, came = self.engine.env, self.trucks, int(self.engine.env.now)
         start, self.at[k] = self.at[k], to
-        astray = truck["astray"] > 0.5
+        astray = trucks.astray[k] > 0.5
         route = self.map.detour(start, to, came) if astray else self.map.route(start, to)
-        pace = (1.0 + float(truck["speeding"])) * rng.lognormal(0.0, self.fleet.pace_sd)
-        if self._site["rain_mm_h"] > WET_MM_H:
+        pace = (1.0 + trucks.speeding[k]) * rng.lognormal(0.0, self.fleet.pace_sd)
+        if self._rain_mm_h[0] > WET_MM_H:
             pace *= WET_PACE
         clock_s = self.clock_s()
         takes_s, speed_km_h, limit_km_h = set_out(
-            self.engine.plant.handle, k, route.places, route.length_km, route.kind, route.edge_s, self.map.xy_km, self.map.limit_km_h,
-            self.map.factor[self.weekend(clock_s)], clock_s, pace, came, self._passed_s,
-        )  # fmt: skip
-        if speed_km_h > SPEEDING * limit_km_h and truck["gps"] < 0.5:
+            self.engine.plant.handle, self.map.handle, route.handle, k, state, int(self.weekend(clock_s)), clock_s, pace, came
+        )
+        if speed_km_h > SPEEDING * limit_km_h and trucks.gps[k] < 0.5:
             self._violation(k, ticket, "speeding", speed_km_h, limit_km_h, "told to the driver")
         if astray:
-            truck["astray_now"] = 1.0
-            if truck["gps"] < 0.5:
+            trucks.astray_now[k] = 1.0
+            if trucks.gps[k] < 0.5:
                 self._violation(k, ticket, "off the route", route.km, self.map.route(start, to).km, "told to the driver")
         yield from self._until(k, came + ticks(takes_s))
         minutes = (env.now - came) / TICKS_PER_S / 60.0
-        loaded = bool(truck["load_m3"] > 0.0)
-        per_km = (self.fleet.battery_kwh_km if truck["battery"] else self.fleet.diesel_l_km)[loaded]
-        arrive(self.engine.plant.handle, k, route.km, minutes, route.km * per_km / self.fleet.battery_kwh if truck["battery"] else 0.0)
+        loaded = trucks.load_m3[k] > 0.0
+        per_km = (self.fleet.battery_kwh_km if trucks.battery[k] else self.fleet.diesel_l_km)[loaded]
+        arrive(self.engine.plant.handle, k, route.km, minutes, route.km * per_km / self.fleet.battery_kwh if trucks.battery[k] else 0.0)
         if loaded:
             self._lose(k, minutes, ticket)
         if ticket is not None:
@@ -93,30 +93,30 @@ class Driver:
 
     def _lose(self, k: int, minutes: float, ticket: dict[str, Any] | None) -> None:
         """What drips onto the road, and water that a driver adds."""
-        truck, ledger = self.trucks[k], self.engine.plant.state.ledger
-        if truck["leak"] > 0.0:
-            move(ledger, self._road[k], truck["leak"] * minutes)
-        if truck["watered"] > 0.0:
-            kg = float(truck["watered"])
-            book(ledger, self._water[k], WATER, kg)
-            truck["slump_mm"] = min(truck["slump_mm"] + MM_PER_KG_WATER * kg / truck["load_m3"], 260.0)
+        trucks, state = self.trucks, self.engine.plant.handle
+        if trucks.leak[k] > 0.0:
+            moves(state, self._road[k], trucks.leak[k] * minutes)
+        if trucks.watered[k] > 0.0:
+            kg = trucks.watered[k]
+            books(state, self._water[k], WATER, kg)
+            trucks.slump_mm[k] = min(trucks.slump_mm[k] + MM_PER_KG_WATER * kg / trucks.load_m3[k], 260.0)
             self._violation(k, ticket, "water added", kg, 0.0, "told to the site")
 
     def _until(self, k: int, arrives: int) -> Generator[simpy.Event, Any, None]:
         """Wait for the arrival; a truck that breaks down stands until it is repaired."""
-        env, truck = self.engine.env, self.trucks[k]
+        env, trucks = self.engine.env, self.trucks
         if env.active_process is None:
             raise RuntimeError("a truck drives as a process of its own")
         self._driving[k] = env.active_process
         while True:
             try:
-                if truck["broken"] > 0.5:
+                if trucks.broken[k] > 0.5:
                     raise simpy.Interrupt("broken down")
                 yield self.engine.away(max(arrives - int(env.now), 0))
                 break
             except simpy.Interrupt:
                 stands = int(env.now)
-                while truck["broken"] > 0.5:
+                while trucks.broken[k] > 0.5:
                     with_patience = self.engine.wait(REPAIR_LOOK_S)
                     try:
                         yield with_patience
@@ -128,7 +128,7 @@ class Driver:
 
     def _stood(self, k: int, from_s: float, to_s: float) -> None:
         """Put the time that a truck stood on its way into its track."""
-        track, n = self.tracks[k], int(self.trucks[k]["points"])
+        track, n = self.tracks[k], self.trucks.points[k]
         x, y, _ = position(track[:, 0].copy(), track[:, 1].copy(), track[:, 2].copy(), n, from_s)
         later = track[:n][track[:n, 0] > from_s].copy()
         passed = track[:n][track[:n, 0] <= from_s].copy()
@@ -137,10 +137,10 @@ class Driver:
         both = np.array([[from_s, x, y, limit], [to_s, x, y, limit]])
         points = np.concatenate([passed, both, later])[-POINTS:]
         track[: len(points)] = points
-        self.trucks[k]["points"] = len(points)
+        self.trucks.points[k] = len(points)
 
     def _struck(self, k: int) -> None:
         """A fault has befallen a truck."""
-        self.trucks[k]["calm"] = 0
-        if self.trucks[k]["broken"] > 0.5 and k in self._driving and self._driving[k].is_alive:
+        self.trucks.calm[k] = 0
+        if self.trucks.broken[k] > 0.5 and k in self._driving and self._driving[k].is_alive:
             self._driving[k].interrupt()

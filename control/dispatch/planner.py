@@ -72,7 +72,7 @@ class PlanDispatcher(RuleDispatcher):
         kept = values[self.slots["Id"]].copy()
         hidden = np.isin(kept, list(held)) | ~(self._begun(values) | self.serve_all)
         values[self.slots["Id"]] = np.where(hidden, 0.0, kept)  # the rule sees what the plan does not have
-        rules.decide(values, self.desk, self.slots, self.trucks, self.lines, self.most_m3, self.rule, now_s, self.seen)
+        rules.decide(values, self.handle, self.most_m3, self.rule, now_s)
         values[self.slots["Id"]] = kept
         again = max(min(self.seen[1], next_s, self._planned_s + AGAIN_S), now_s)
         self.seen[1] = again

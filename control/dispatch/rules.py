@@ -8,12 +8,12 @@ while trucks queue there.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.jit import njit
+from twin.jit import at, handle, njit
 from twin.tags import TagTable
 
 Rule = Literal["nearest", "deadline", "jit"]
@@ -36,6 +36,16 @@ LINE = np.dtype([("Queue", "i8"), ("X", "i8"), ("Y", "i8")])
 DESK = np.dtype([(name, "i8") for name in ("Order", "Truck", "Line", "Volume", "Number", "Taken", "Changes")])
 
 
+class Board(NamedTuple):
+    """What kernels look at: tags of the desk, of orders, trucks and lines, and float64 [2], memory: changes seen, time to look again."""
+
+    desk: NDArray[Any]
+    slots: NDArray[Any]
+    trucks: NDArray[Any]
+    lines: NDArray[Any]
+    seen: NDArray[np.float64]
+
+
 class RuleDispatcher:
     """Dispatches by a rule, through the process image alone.
 
@@ -56,12 +66,14 @@ class RuleDispatcher:
         for k, line in enumerate(lines):
             for name in ("Queue", "X", "Y"):
                 self.lines[name][k] = table.index(f"Dispatch.{name}.{line}")
-        self.seen = np.array([-1.0, 0.0])  # changes seen, and when to look again
+        self.seen = np.array([-1.0, 0.0])
+        self._board = Board(self.desk, self.slots, self.trucks, self.lines, self.seen)
+        self.handle = handle(self._board)
         self.most_m3 = max((float(table.values[i]) for i in self.trucks["Capacity"]), default=0.0)  # what the largest truck may carry
 
     def scan(self, values: NDArray[np.float64], now: int) -> int:
         """Decide on one load at most, and write it for the desk. Returns the tick at which to look again, if nothing changes."""
-        decide(values, self.desk, self.slots, self.trucks, self.lines, self.most_m3, self.rule, now / 100.0, self.seen)
+        decide(values, self.handle, self.most_m3, self.rule, now / 100.0)
         return min(math.ceil(self.seen[1]) * 100, 10**15)
 
 
@@ -74,18 +86,18 @@ def _rows(table: TagTable, names: list[str], dtype: np.dtype[Any], other: dict[s
 
 
 @njit
-def decide(io: Any, desk: Any, slots: Any, trucks: Any, lines: Any, most_m3: float, rule: int, now_s: float, seen: Any) -> None:
+def decide(io: Any, board: Any, most_m3: float, rule: int, now_s: float) -> None:
     """Look at the orders, take the one that the rule puts first, give it a line and a truck.
 
     Args:
         io: float64 [tag].
-        desk, slots, trucks, lines: tags of each, `DESK` … `LINE`.
+        board: handle of the `Board`.
         most_m3: what the largest truck may carry.
         rule: number in `RULES`.
         now_s: seconds since the start of the run.
-        seen: float64 [2], memory: changes seen, time to look again; both are set.
     """
-    d = desk[0]
+    b = at(board, "Board")
+    d, slots, trucks, lines, seen = b.desk[0], b.slots, b.trucks, b.lines, b.seen
     if io[d.Number] != io[d.Taken]:
         return  # the desk has not answered yet
     if io[d.Changes] == seen[0] and now_s < seen[1]:

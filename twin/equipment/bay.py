@@ -13,7 +13,8 @@ from twin.tags import Equipment, sensor, setpoint, status
 # --- what state it has --------------------------------------------------------------------------------
 
 # `load` is the link that concrete takes now: into the truck that stands here, or to the ground; `accepted` when
-# a load was, until the office has heard of it, and `heed` how many ticks later it must at the latest: -1 for at some time.
+# a load was, until the office has heard of it, and `heed` how many ticks later it must at the latest: -1 for at some time;
+# `stands` when the truck `comes` will stand here and take from `into`, 0 when none is on its way.
 DTYPE = np.dtype(
     [
         ("tag", "i8"),
@@ -25,6 +26,9 @@ DTYPE = np.dtype(
         ("truck", "f8"),
         ("accepted", "i8"),
         ("heed", "i8"),
+        ("stands", "i8"),
+        ("comes", "i8"),
+        ("into", "i8"),
         ("light", "f8"),
     ]
 )
@@ -68,6 +72,13 @@ def build(site: Site, line: int, name: str, hopper_holder: int, materials: list[
 
 
 # --- how it behaves -----------------------------------------------------------------------------------
+
+
+@njit
+def come(b: Any, p: Any) -> None:
+    """The truck that drives in stands under the hopper when it is time."""
+    if b.stands > 0 and p.site[0].tick >= b.stands:
+        b.load, b.truck, b.present, b.stands = b.into, b.comes, 1.0, 0
 
 
 @njit

@@ -17,7 +17,7 @@ from twin.clock import TICKS_PER_S, ticks
 from twin.engine import Engine
 from twin.equipment.separator import Separator
 from twin.equipment.truck_wash import Gate
-from twin.ledger import FINES, SAND, SPECIES, STONE, WATER, book, move, total_kg
+from twin.ledger import FINES, SAND, SPECIES, STONE, WATER, books, holds_kg, moves
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Purchasing:
         for store in self.stores:
             if store.before_kg > 0:
                 self._lot(store, "opening stock", store.before_kg, engine.plant.design.materials[store.material].moisture, 0.0)
-            opening = float(total_kg(engine.plant.state.ledger, store.holder))
+            opening = float(holds_kg(engine.plant.handle, store.holder))
             self._lot(store, "opening stock", opening, engine.plant.design.materials[store.material].moisture, store.before_kg)
         self._rng = [engine.rng(11, s.number) for s in self.stores]
         engine.env.process(self._watch())
@@ -93,7 +93,7 @@ class Purchasing:
             for key, b in cfg.bins.items():
                 name = f"{line}.Bin.{key}"
                 store = make(name, "yard", f"{name}.Yard", b.material, "Yard", b.yard_capacity_t, b.reorder_share, number)
-                store.before_kg = float(total_kg(plant.state.ledger, plant.holder(name)))
+                store.before_kg = float(holds_kg(plant.handle, plant.holder(name)))
                 yield store
                 number += 1
             for key, tank in cfg.tanks.items():
@@ -127,7 +127,7 @@ class Purchasing:
         rng = self._rng[store.number]
         lead_s = material.lead_time_h * 3600 * rng.lognormal(0.0, 0.2)
         yield engine.away(0 if at_once else ticks(lead_s))
-        while total_kg(plant.state.ledger, store.holder) + kg > 0.98 * store.capacity_kg:
+        while holds_kg(plant.handle, store.holder) + kg > 0.98 * store.capacity_kg:
             yield engine.away(ticks(900))
         moisture = self._moisture(material, rng)
         dirt_kg = self.gate.comes()
@@ -136,7 +136,7 @@ class Purchasing:
             while record["connected"] > 0.5:
                 yield engine.away(ticks(120))
             self._lot(store, material.supplier, kg, moisture)
-            book(plant.state.ledger, store.link, store.species, kg)
+            books(plant.handle, store.link, store.species, kg)
             record["connected"] = 1.0
             yield engine.away(ticks(kg / float(record["fill_kg_s"])))
             while record["connected"] > 0.5:
@@ -148,7 +148,7 @@ class Purchasing:
                 dry = kg / (1 + moisture)
                 for species, part in ((store.species, (1 - mud) * dry), (FINES, mud * dry), (WATER, kg - dry)):
                     if part > 0:
-                        book(plant.state.ledger, store.link, species, part)
+                        books(plant.handle, store.link, species, part)
         store.on_order_kg -= kg
         yield from self.gate.goes(dirt_kg)
 
@@ -163,18 +163,18 @@ class Purchasing:
             yield self.engine.wait(self.WIN_BACK_S)
             for heap, to, species in ways:
                 holder = plant.holder(heap)
-                kg = float(total_kg(ledger, holder))
+                kg = float(holds_kg(plant.handle, holder))
                 if kg < self.BUCKET_KG:
                     continue
                 if to is None:
-                    move(ledger, plant.link(heap, "tip"), kg + 1.0)
+                    moves(plant.handle, plant.link(heap, "tip"), kg + 1.0)
                     continue
                 name = to.replace(".", ".Bin.", 1)
                 store = next(s for s in self.stores if s.name == name)
-                if total_kg(ledger, store.holder) + kg <= store.capacity_kg:
+                if holds_kg(plant.handle, store.holder) + kg <= store.capacity_kg:
                     dry = float(ledger.stock[holder, species])
                     self._lot(store, "separator", kg, float(ledger.stock[holder, WATER]) / dry if dry > 0 else 0.0)
-                    move(ledger, plant.link(heap, f"{name}.Yard"), kg + 1.0)
+                    moves(plant.handle, plant.link(heap, f"{name}.Yard"), kg + 1.0)
 
     def _moisture(self, material: Any, rng: Any) -> float:
         """Moisture of a delivery: scatter about the usual value, wetter in the rain."""
@@ -189,11 +189,11 @@ class Purchasing:
 
     def _lot(self, store: Store, supplier: str, kg: float, moisture: float, came_kg: float | None = None, mud: float = 0.0) -> None:
         """Note a lot as the interval that it takes up in all that ever came into the store."""
-        ledger = self.engine.plant.state.ledger
+        plant = self.engine.plant
         if came_kg is None:
-            came_kg = store.before_kg + float(ledger.gone[store.holder] + total_kg(ledger, store.holder))
+            came_kg = store.before_kg + float(plant.state.ledger.gone[store.holder] + holds_kg(plant.handle, store.holder))
             if store.kind == "silo":
-                came_kg += float(total_kg(ledger, self.engine.plant.holder(f"{store.name}.Tanker")))
+                came_kg += float(holds_kg(plant.handle, plant.holder(f"{store.name}.Tanker")))
         self.delivered += 1
         self.lots.append({"lot": self.delivered, "store": store.name, "material": store.material, "supplier": supplier, "kg": float(kg),
                           "moisture": moisture, "mud": mud, "arrived_s": self.engine.env.now / TICKS_PER_S, "in_from_kg": came_kg, "in_to_kg": came_kg + float(kg)})  # fmt: skip

@@ -160,6 +160,15 @@ def turn(t: Any, p: Any, now: int) -> None:
         t.temp_c = temperature_after_c(t.temp_c, air_c, t.load_m3, dt_s)
 
 
+@njit
+def take_over(t: Any, p: Any, what: int, now: int) -> None:
+    """Take a truck up to now and over to another state."""
+    turn(t, p, now)
+    t.state = what
+    t.calm = 0
+    p.io[t.tag + STATE] = what
+
+
 # What follows is called from Python several times a load, so it takes the handle of the plant's `State`; `k` counts trucks from 0.
 
 
@@ -167,11 +176,7 @@ def turn(t: Any, p: Any, now: int) -> None:
 def enter(state: Any, k: int, what: int, now: int) -> None:
     """Take a truck up to now and over to another state, a code of `STATES`."""
     p = at(state, "State")
-    t = p.trucks[k]
-    turn(t, p, now)
-    t.state = what
-    t.calm = 0
-    p.io[t.tag + STATE] = what
+    take_over(p.trucks[k], p, what, now)
 
 
 @njit
@@ -189,40 +194,41 @@ def take_load(state: Any, k: int, volume_m3: float, wet_tick: int, now: int) -> 
 
 
 @njit
-def set_out(state: Any, k: int, places: Any, length_km: Any, kind: Any, edge_s: Any, xy_km: Any, limit_km_h: Any, factor: Any, clock_s: float, pace: float,
-            now: int, passed_s: Any) -> tuple[float, float, float]:  # fmt: skip
-    """Lay a truck's way into its track, from now on.
+def set_out(
+    state: Any, roads: Any, way: Any, k: int, what: int, weekend: int, clock_s: float, pace: float, now: int
+) -> tuple[float, float, float]:
+    """Take a truck over to a state on the road, and lay its way into its track, from now on.
 
     Args:
-        places, length_km, kind, edge_s: of the `Route`.
-        xy_km, limit_km_h, factor: of the `Map`, factors of the day.
+        roads, way: handles of the `Map` and of the `Route`.
+        what: the state, a code of `STATES`.
+        weekend: 1 for traffic of the weekend.
         clock_s: now, s after any midnight.
         pace: share of the traffic's speed.
         now: ticks.
-        passed_s: float64 [≥ places], is filled: s after now at which each place is passed.
 
     Returns:
         Duration, s; speed of the road on which the limit is exceeded most, or kept least, km/h; its limit, km/h.
     """
-    p = at(state, "State")
+    p, map, route = at(state, "State"), at(roads, "Roads"), at(way, "Way")
     t = p.trucks[k]
-    track = p.tracks[t.row]
-    pass_times(edge_s, factor, clock_s, pace, passed_s)
+    take_over(t, p, what, now)
+    track, passed_s, places = p.tracks[t.row], map.passed_s, route.places
+    pass_times(route.edge_s, map.factor[weekend], clock_s, pace, passed_s)
     n = min(len(places), POINTS)
     now_s = now * TICK_S
     speed, limit = 0.0, 1.0
     for i in range(n):
         track[i, 0] = now_s + passed_s[i]
-        track[i, 1] = xy_km[places[i], 0]
-        track[i, 2] = xy_km[places[i], 1]
+        track[i, 1] = map.xy_km[places[i], 0]
+        track[i, 2] = map.xy_km[places[i], 1]
         if i > 0:
-            track[i, 3] = limit_km_h[kind[i - 1]]
+            track[i, 3] = map.limit_km_h[route.kind[i - 1]]
             took_s = passed_s[i] - passed_s[i - 1]
-            here = length_km[i - 1] / took_s * 3600.0 if took_s > 0.0 else 0.0
+            here = route.length_km[i - 1] / took_s * 3600.0 if took_s > 0.0 else 0.0
             if here * limit > speed * track[i, 3]:
                 speed, limit = here, track[i, 3]
     t.points = n
-    t.calm = 0
     return passed_s[len(places) - 1], speed, limit
 
 

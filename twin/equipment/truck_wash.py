@@ -118,7 +118,7 @@ class Gate:
     def goes(self, dirt_kg: float) -> Generator[simpy.Event, Any, bool]:
         """SimPy process: a truck leaves, through the wash if that is in service. Returns whether it was washed."""
         plant, w = self.engine.plant, self.record
-        washed = w is not None and self.cfg is not None and bool(plant.state.io[self._run] > 0.5)
+        washed = w is not None and self.cfg is not None and plant.io[self._run] > 0.5
         if washed:
             assert w is not None and self.cfg is not None
             env = self.engine.env

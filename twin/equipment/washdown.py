@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from twin.equipment.part import Fault, Site
-from twin.jit import njit
+from twin.jit import at, njit
 from twin.ledger import WATER, book, move, total_kg
 from twin.tags import Equipment, actuator, parameter, sensor
 
@@ -97,6 +97,12 @@ def draw(ledger: Any, source: int, reused: int, fresh: int, kg: float) -> float:
         left -= move(ledger, reused, min(kg, max(total_kg(ledger, source) - RESERVE_KG, 0.0)))
     book(ledger, fresh, WATER, max(left, 0.0))
     return kg
+
+
+@njit
+def fills(state: Any, source: int, reused: int, fresh: int, kg: float) -> float:
+    """`draw`, for Python; takes the handle of the plant's `State`."""
+    return draw(at(state, "State").ledger, source, reused, fresh, kg)
 
 
 @njit

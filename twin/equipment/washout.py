@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import simpy
 
 from twin.clock import ticks
-from twin.equipment.washdown import draw
-from twin.ledger import FINES, book, move, total_kg
+from twin.equipment.washdown import fills
+from twin.ledger import FINES, books, holds_kg, moves
 from twin.placing import basin_name, surface_name, washout
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class Washout:
         self._target = washout(plant.design)
         self._source = basin_name(self.loop.wash_water) if self.loop.wash_water else ""
         self._basin = plant.holder(self._source) if self._source else -1
+        trucks = [f"Truck{k + 1}" for k in range(plant.design.fleet.trucks)]
+        self._drain = [plant.link(truck, self._target) for truck in trucks]
+        self._water = [(plant.link(self._source, truck) if self._source else -1, plant.link("mains", truck)) for truck in trucks]
         self._level = plant.table.index(f"{self._target}.FeedLevel") if self.loop.separator else -1
         self.place = simpy.Resource(engine.env, places)
 
@@ -49,25 +52,22 @@ class Washout:
 
     def use(self, truck: int, holder: int, water_kg: float) -> Generator[simpy.Event, Any, None]:
         """SimPy process: wash one truck's drum out, a tonne at a time where there is much in it. More concrete takes more water: as much again for each tonne."""
-        plant = self.engine.plant
-        ledger = plant.state.ledger
+        plant, link = self.engine.plant, self._drain[truck - 1]
         with self.place.request() as turn:
             yield turn
-            kg, waited = total_kg(ledger, holder), 0.0
+            kg, waited = holds_kg(plant.handle, holder), 0.0
             portions = max(math.ceil(kg / PORTION_KG), 1)
             for left in range(portions, 0, -1):
-                while self._level >= 0 and plant.state.io[self._level] > FULL and waited < PATIENCE_S:
+                while self._level >= 0 and plant.io[self._level] > FULL and waited < PATIENCE_S:
                     waited += 60.0
                     yield self.engine.wait(60.0)
                 self._fill(truck, water_kg * max(kg / 1000.0, 1.0) / portions)
                 yield self.engine.away(ticks(WASH_S))
-                move(ledger, plant.link(f"Truck{truck}", self._target), total_kg(ledger, holder) / left)
+                moves(plant.handle, link, holds_kg(plant.handle, holder) / left)
 
     def _fill(self, truck: int, kg: float) -> None:
         """Let washing water run into a drum."""
-        plant, to = self.engine.plant, f"Truck{truck}"
-        reused = plant.link(self._source, to) if self._source else -1
-        draw(plant.state.ledger, self._basin, reused, plant.link("mains", to), kg)
+        fills(self.engine.plant.handle, self._basin, *self._water[truck - 1], kg)
 
     def sweep(self) -> Generator[simpy.Event, Any, None]:
         """SimPy process: the sweeper takes half of the road's silt each time; it is carted away."""
@@ -79,4 +79,4 @@ class Washout:
         holder, away = plant.holder(road), plant.link(road, "tip")
         while True:
             yield self.engine.wait(DAY_S / times)
-            book(plant.state.ledger, away, FINES, SWEPT * float(plant.state.ledger.stock[holder, FINES]))
+            books(plant.handle, away, FINES, SWEPT * float(plant.state.ledger.stock[holder, FINES]))
