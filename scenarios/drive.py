@@ -60,8 +60,10 @@ def drive_batch(p: Any, c: Any, log: Any, until: int, anew: bool) -> int:
             lines[k].next = site.tick
         for k in range(c.dosers.shape[0]):
             c.dosers[k].calm = 0
-    while site.tick < until:
+    while True:
         until = min(until, to_be_heard(p))
+        if site.tick >= until:
+            break
         now = min(until, max(site.brimful, site.tick + SCAN_TICKS))
         if fed:
             now = min(now, max(site.filled + FILLING_TICKS, site.tick + SCAN_TICKS))

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from scenarios.tables import names
 from twin.clock import TICKS_PER_S
 from twin.plant import Plant
 
@@ -77,14 +78,14 @@ class Surroundings:
         base = np.stack([lasts_s, self.plant.design.base_load_kw * lasts_s], axis=-1)  # runs all the time
         ran = np.concatenate([grown(before.motors, [s.motors for s in seen]), base[:, None]], axis=1)
         at, which = np.nonzero(ran[..., 0] > 0)
-        machines = np.array([m.name for m in self.plant.motors] + ["Site.BaseLoad"])
-        kinds = np.array([m.kind for m in self.plant.motors] + ["base load"])
-        out["energy"] = pa.table({"time_s": time_s[at], "machine": pa.array(machines[which], pa.string()), "kind": pa.array(kinds[which], pa.string()),
+        machines = [(m.name, m.kind) for m in self.plant.motors] + [("Site.BaseLoad", "base load")]
+        machine, kind = (names(which, of).dictionary_decode() for of in zip(*machines, strict=True))
+        out["energy"] = pa.table({"time_s": time_s[at], "machine": machine, "kind": kind,
                                   "kwh": ran[at, which, 1] / 3600.0, "run_s": ran[at, which, 0]})  # fmt: skip
         gave = grown(before.released, [s.released for s in seen])
         at, which = np.nonzero(gave[..., 0] > 0)
         tsp_kg, pm10_kg, pm25_kg = gave[at, which].T
-        out["emissions"] = pa.table({"time_s": time_s[at], "source": pa.array(np.array(self.plant.sources)[which], pa.string()),
+        out["emissions"] = pa.table({"time_s": time_s[at], "source": names(which, self.plant.sources).dictionary_decode(),
                                      "tsp_kg": tsp_kg, "pm10_kg": pm10_kg, "pm25_kg": pm25_kg})  # fmt: skip
         heard = np.concatenate([before.monitors[None][:0], *(s.monitors[None] for s in seen)])
         at, which = np.nonzero(heard["sum_count"])
@@ -92,9 +93,9 @@ class Surroundings:
         levels = np.column_stack(
             [m["sum_air"] / m["sum_count"][:, None], 10 * np.log10(m["sum_energy"] / m["sum_count"]), m["max_db"], m["max_often_db"]]
         )
-        stations = np.array([name.rsplit(".", 1)[-1] for name in self.plant.names.get("monitor", [])], dtype=object)
+        stations = [name.rsplit(".", 1)[-1] for name in self.plant.names.get("monitor", [])]
         out["boundary"] = pa.table(
-            {"time_s": time_s[at], "station": pa.array(stations[which], pa.string())}
+            {"time_s": time_s[at], "station": names(which, stations).dictionary_decode()}
             | {name: levels[:, i] for i, name in enumerate(BOUNDARY)}
         )
         return out

@@ -105,7 +105,7 @@ class Weather:
 
 def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
     """SimPy process: sets the weather, material temperatures and the fineness of the day as they change."""
-    state, site = engine.plant.state, engine.plant.state.site
+    state, site = engine.plant.state, vars(engine.plant.columns("site"))
     warm: dict[str, float | None] = {m.species: m.temperature_c for m in engine.plant.design.materials.values()}
     as_air = np.array([warm.get(species) is None for species in SPECIES])  # the others are as warm as they were delivered
     state.temperature_c[~as_air] = [given for species in SPECIES if (given := warm.get(species)) is not None]
@@ -115,11 +115,10 @@ def play(engine: Engine, weather: Weather) -> Generator[simpy.Event, Any, None]:
     while True:
         run_s = engine.env.now / 100
         now = weather.at(run_s)
-        record = site[0]  # a view: to set a field of it costs half
         for name, value in now.items():
-            record[name] = value
-        record["rain_mm_h"] = max(now["rain_mm_h"], weather.spell_mm_h(run_s))
-        record["weather"] += 1
+            site[name][0] = value
+        site["rain_mm_h"][0] = max(now["rain_mm_h"], weather.spell_mm_h(run_s))
+        site["weather"][0] += 1
         state.temperature_c[as_air] = now["air_c"]
         if run_s % STEP_S == 0:
             # Aggregate grading wanders over hours: 1 % of water demand, correlated over 4 h (engineering choice).

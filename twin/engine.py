@@ -78,7 +78,9 @@ class Clockwork(simpy.Environment):
         queue, away = self._queue, self.away
         while True:
             at = away[0][0] if away else math.inf
-            if queue and queue[0][0] <= min(at, now):
+            if queue and queue[0][0] <= at:
+                if queue[0][0] > now:
+                    return
                 self.step()
             elif at <= now:
                 self._now, _, event = heappop(away)
@@ -111,7 +113,7 @@ class Engine:
         self.seed = seed
         self.env = Clockwork()
         self._watches: list[tuple[int, Callable[[], None]]] = []
-        self._tick = plant.state.site["tick"]
+        self._tick = plant.columns("site").tick
         self.patience = 0
         self._calendar: list[tuple[int, int, Callable[[], None]]] = []  # a year's orders in SimPy's own list would make it slow
         self._nth = count()
@@ -122,7 +124,7 @@ class Engine:
     @property
     def now(self) -> int:
         """Simulated time, ticks since the start."""
-        return self._tick.item()  # half the time of int(self._tick[0]); asked thirty times a load
+        return self._tick[0]  # type: ignore[no-any-return]
 
     def rng(self, *entity: int) -> np.random.Generator:
         """A random stream of its own for one entity: adding one does not disturb the others."""

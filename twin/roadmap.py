@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twin.design.district import KINDS, District, number, straight_km
 from twin.errors import BatchtwinError, unknown
 from twin.jit import handle
-from twin.kernels.track import HOUR_S, drive_time, pass_times
+from twin.kernels.track import HOUR_S, pass_times
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -120,8 +120,7 @@ class Map:
         self._next: list[list[tuple[int, float]]] = [[] for _ in self.places]
         for (a, b), (_, _, edge_s) in self._roads.items():
             self._next[a].append((b, edge_s))
-        # From some places to one: in which hour, until when one gets there within it, and the drives until then, s.
-        self._in_hour: dict[tuple[tuple[int, ...], int], tuple[int, float, list[float]]] = {}
+        self._free_s: dict[tuple[tuple[int, ...], int], list[float]] = {}  # from some places to one, at free flow
         self._trees: dict[int, tuple[Floats, Ints]] = {}
         self._routes: dict[tuple[int, ...], Route] = {}
 
@@ -169,23 +168,25 @@ class Map:
             found = self._routes[a, b] = self._along(self._way(a, b))
         return found
 
-    def drive_s(self, a: int, b: int, clock_s: float) -> float:
-        """The quickest way from a to b, setting out at a time of a weekday, s after any midnight; s."""
-        hour = int(clock_s // HOUR_S)
-        at_once_s = float(self.away_s(a)[b]) / self._weekday[hour % 24]
-        if at_once_s <= (hour + 1) * HOUR_S - clock_s:  # at one speed
-            return at_once_s
-        return float(drive_time(self.route(a, b).edge_s, self.factor[0], clock_s, 1.0))
-
     def drives_s(self, starts: tuple[int, ...], b: int, clock_s: float) -> list[float]:
-        """`drive_s` to one place from several."""
-        hour = int(clock_s // HOUR_S)
-        kept = self._in_hour.get((starts, b))
-        if kept is None or kept[0] != hour:
-            at_once_s = [float(self.away_s(a)[b]) / self._weekday[hour % 24] for a in starts]
-            kept = self._in_hour[starts, b] = hour, (hour + 1) * HOUR_S - max(at_once_s), at_once_s
-        _, latest_s, at_once_s = kept
-        return at_once_s if clock_s <= latest_s else [self.drive_s(a, b, clock_s) for a in starts]
+        """The quickest ways from several places to one, setting out at a time of a weekday, s after any midnight; s each.
+
+        The traffic of an hour slows all roads alike, so the time at free flow is enough to know how long a way takes.
+        """
+        free_s = self._free_s.get((starts, b))
+        if free_s is None:
+            free_s = self._free_s[starts, b] = [float(self.away_s(a)[b]) for a in starts]
+        return [self._takes_s(s, clock_s) for s in free_s]
+
+    def _takes_s(self, left_s: float, clock_s: float) -> float:
+        """How long what takes `left_s` at free flow takes in the traffic of a weekday."""
+        hour, now_s = int(clock_s // HOUR_S), clock_s
+        while True:
+            speed, turn_s = self._weekday[hour % 24], (hour + 1) * HOUR_S
+            if left_s <= (turn_s - now_s) * speed:
+                return now_s - clock_s + left_s / speed
+            left_s -= (turn_s - now_s) * speed
+            hour, now_s = hour + 1, turn_s
 
     def detour(self, a: int, b: int, key: int) -> Route:
         """A deviation: from a to b by way of a place off the route, chosen by key, which takes longer at free flow.

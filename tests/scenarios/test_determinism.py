@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from scenarios.recorder import log_for
+from scenarios.recorder import SPARE, WEIGHING, log_for
 from scenarios.run import Run
 from scenarios.simulation import Simulation
 from scenarios.store import RunWriter
@@ -98,6 +99,19 @@ def short_log(*args):
     """A log whose buffer of weighings fills up within the hours played."""
     log = log_for(*args)
     return log._replace(weighings=log.weighings[:4096])
+
+
+@pytest.mark.parametrize("design", ["hzs180", "twin-hzs240"])
+def test_a_buffer_that_is_full_whenever_lines_meet_changes_nothing(monkeypatch, design):
+    """Also where a load has been accepted of which the office hears at that very moment."""
+    hashes = []
+    for rows in (16384, SPARE):
+        monkeypatch.setattr(
+            "scenarios.simulation.log_for", lambda *args, rows=rows: log_for(*args)._replace(weighings=np.zeros(rows, WEIGHING))
+        )
+        with Simulation("working-day", design, seed=5, fidelity="batch") as sim:
+            hashes.append(sim.run()["state_hash"])
+    assert hashes[0] == hashes[1]
 
 
 @pytest.mark.parametrize("design", ["hzs180", "twin-hzs240"])

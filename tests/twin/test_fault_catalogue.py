@@ -9,6 +9,7 @@ import pytest
 from machines import busy, charge, dosed
 
 from twin.engine import Engine
+from twin.equipment.truck import DRIVING_OUT
 from twin.equipment.truck_wash import Gate
 from twin.equipment.weighbridge import weigh_kg
 from twin.ledger import FINES
@@ -64,7 +65,7 @@ def driving(rig):
     driver = Driver(engine, 9 * 3600.0, 0, lambda *_: None)
     rig.record("Truck1")["load_m3"] = 6.0
     driver.stand(0, rig.plant.map.plant(rig.line))
-    engine.env.process(driver.drive(0, len(rig.plant.map.places) - 1, engine.rng(1), None))
+    engine.env.process(driver.drive(0, len(rig.plant.map.places) - 1, DRIVING_OUT, engine.rng(1), None))
     engine.env.run()
     rig.took_s = engine.env.now / 100
 

@@ -207,7 +207,7 @@ def test_the_drive_that_is_asked_for_is_the_one_that_is_driven(town, seed):
         a, b = rng.choice(len(town.places), 2, replace=False).tolist()
         departs = float(rng.uniform(0, 24 * HOUR_S))
         driven_s = town.route(a, b).drive(town, departs, False)[-1]
-        assert town.drive_s(a, b, departs) == pytest.approx(driven_s, rel=1e-9)
+        assert town.drives_s((a,), b, departs)[0] == pytest.approx(driven_s, rel=1e-9)
         turned += departs // HOUR_S != (departs + driven_s) // HOUR_S
     assert 50 < turned < 250  # some within an hour, some over its turn
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import simpy
 
 from twin.clock import TICKS_PER_S, ticks
@@ -61,8 +60,6 @@ class Purchasing:
         self.lots: list[dict[str, Any]] = []
         self.delivered = 0
         self.stores = list(self._stores())
-        self._levels = np.array([s.level for s in self.stores], np.int64)
-        self._capacity_kg, self._reorder_kg = (np.array([getattr(s, f) for s in self.stores]) for f in ("capacity_kg", "reorder_kg"))
         for store in self.stores:
             if store.before_kg > 0:
                 self._lot(store, "opening stock", store.before_kg, engine.plant.design.materials[store.material].moisture, 0.0)
@@ -103,12 +100,10 @@ class Purchasing:
                     number += 1
 
     def _watch(self) -> Generator[simpy.Event, Any, None]:
-        io = self.engine.plant.state.io
+        io, least = self.engine.plant.io, [(s, s.level, 100.0 * s.reorder_kg / s.capacity_kg) for s in self.stores]
         while True:
-            seen_kg = io[self._levels] / 100 * self._capacity_kg
-            for k in np.flatnonzero(seen_kg < self._reorder_kg).tolist():
-                store = self.stores[k]
-                if seen_kg[k] + store.on_order_kg < store.reorder_kg:
+            for store in [store for store, level, lowest in least if io[level] < lowest]:
+                if io[store.level] / 100 * store.capacity_kg + store.on_order_kg < store.reorder_kg:
                     self._order(store)
             yield self.engine.wait(self.CHECK_S)
 

@@ -32,16 +32,6 @@ def pass_times(edge_s: Any, factor: Any, departs_s: float, pace: float, passed_s
 
 
 @njit
-def drive_time(edge_s: Any, factor: Any, departs_s: float, pace: float) -> float:
-    """How long a route takes, s: the last of its `pass_times`."""
-    hour = departs_s // HOUR_S
-    now_s = departs_s
-    for i in range(len(edge_s)):
-        now_s, hour = along(edge_s[i], factor, now_s, hour, pace)
-    return now_s - departs_s
-
-
-@njit
 def along(left_s: float, factor: Any, now_s: float, hour: float, pace: float) -> tuple[float, float]:
     """One road of `left_s` at free flow, from `now_s` in the hour of that number. Returns when its end is reached, and the hour then."""
     while True:
