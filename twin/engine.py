@@ -113,7 +113,7 @@ class Engine:
         self.seed = seed
         self.env = Clockwork()
         self._watches: list[tuple[int, Callable[[], None]]] = []
-        self._tick = memoryview(plant.state.site["tick"])
+        self._tick = memoryview(plant.state.site["tick"])  # type: ignore[arg-type]
         self.patience = 0
         self._calendar: list[tuple[int, int, Callable[[], None]]] = []  # a year's orders in SimPy's own list would make it slow
         self._nth = count()
