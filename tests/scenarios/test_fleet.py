@@ -250,16 +250,16 @@ def test_battery_trucks_charge_what_they_used(haul: Play) -> None:
     sim, run = haul(plant(battery=8, battery_kwh=150.0), orders=orders, lasts="10h")
     d, energy = run.df("deliveries"), run.df("energy")
     charged = energy[energy.machine == "Gate.Chargers"].kwh.sum()
-    left = sum(float(t["charge"]) for t in sim.fleet.trucks)
+    left = sum(sim.fleet.trucks.charge)
     assert charged > 100 and set(d.energy) == {"battery"}
     assert 8 * 150.0 + charged - d.energy_used.sum() == pytest.approx(left * 150.0, rel=0.02)
-    assert measures(run).electric_km == 1.0 and min(float(t["charge"]) for t in sim.fleet.trucks) >= 0
+    assert measures(run).electric_km == 1.0 and min(sim.fleet.trucks.charge) >= 0
 
 
 def test_drivers_rest_before_four_hours_at_the_wheel(haul: Play) -> None:
     orders = [RAFT | {"volume_m3": 120, "every": 0, "pour": "4min", "drive": "35min"}]
     sim, _ = haul(plant(trucks=3), orders=orders, lasts="10h")
-    assert max(float(t["wheel_s"]) for t in sim.fleet.trucks) < 4.6 * 3600 and min(float(t["odometer_km"]) for t in sim.fleet.trucks) > 150
+    assert max(sim.fleet.trucks.wheel_s) < 4.6 * 3600 and min(sim.fleet.trucks.odometer_km) > 150
 
 
 def test_one_pump_truck_serves_one_site_after_the_other(haul: Play) -> None:
@@ -288,7 +288,7 @@ def test_the_desk_refuses_what_cannot_be(haul: Play) -> None:
     assert ask(1, 1, 2, 6) == "no such line"
     assert ask(1, 1, 1, 0) == ask(1, 1, 1, 6.5) == "volume out of range"
     assert ask(1, 1, 1, 6) == "taken" and ask(1, 1, 1, 6) == "truck not free"
-    sim.fleet.trucks[2]["battery"], sim.fleet.trucks[2]["charge"] = 1, 0.1
+    sim.fleet.trucks.battery[2], sim.fleet.trucks.charge[2] = 1, 0.1
     assert ask(1, 3, 1, 6) == "battery too low"
     assert len(SPECIES) == 8
 
