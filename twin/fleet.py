@@ -242,7 +242,7 @@ class Fleet:
         trucks, engine = self.trucks, self.engine
         _, ends = self._scale.take(int(engine.env.now), self._weighing)
         yield engine.away(ends - int(engine.env.now))
-        shown = float(weighbridge.weigh(engine.plant.handle, k, self.fleet.tare_kg, engine.seed))
+        shown = float(weighbridge.weigh(self._handle, k, self.fleet.tare_kg, engine.seed))
         over = way == "out" and shown > self.fleet.limit_kg
         faults = [text for text, on in self._remarks if on[k] > 0]
         self.rows["gate"].append({"time_s": engine.env.now / TICKS_PER_S, "truck": k + 1, "ticket": ticket and ticket["ticket"], "way": way, "shown_kg": shown,

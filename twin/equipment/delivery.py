@@ -100,9 +100,9 @@ class Purchasing:
                     number += 1
 
     def _watch(self) -> Generator[simpy.Event, Any, None]:
-        io, least = self.engine.plant.io, [(s, s.level, 100.0 * s.reorder_kg / s.capacity_kg) for s in self.stores]
+        io = self.engine.plant.io
         while True:
-            for store in [store for store, level, lowest in least if io[level] < lowest]:
+            for store in self.stores:
                 if io[store.level] / 100 * store.capacity_kg + store.on_order_kg < store.reorder_kg:
                     self._order(store)
             yield self.engine.wait(self.CHECK_S)
