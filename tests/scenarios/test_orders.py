@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from scenarios.booking import planned_loads
 from scenarios.durations import seconds
 from scenarios.schema import load_scenario
 from twin.design.load import load_design, packaged
+from twin.errors import BatchtwinError
 
 DESIGN = load_design("hzs180")
 
@@ -58,3 +60,16 @@ def test_packaged_scenarios_are_free_of_mistakes(name: str) -> None:
 def test_the_packaged_year_asks_for_more_than_half_a_million() -> None:
     scenario, design = load_scenario("plant-year")
     assert sum(m3 for _, m3 in planned_loads(scenario, design)) > 500_000
+
+
+@pytest.mark.parametrize(("at", "told"), [("[900, 3]", "orders.0.at.0: 900 is out of range"), ("{x: 3}", "orders.0.at: ")])
+def test_a_place_of_neither_form_is_told_without_the_forms(tmp_path: Path, at: str, told: str) -> None:
+    """A site is a name or a pair of km; the mistake is told in words of the file."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "name: s\ntitle: {en: S, zh: S}\ndesign: hzs180\nstarts: 2026-06-01 06:30:00\nlasts: 2h\nseed: 3\n"
+        f"orders: [{{site: Deck, grade: C30, volume_m3: 9, start: '06:45', at: {at}}}]\n"
+    )
+    with pytest.raises(BatchtwinError) as caught:
+        load_scenario(path)
+    assert f"s.yaml:7: {told}" in str(caught.value) and "validator" not in str(caught.value) and "function-" not in str(caught.value)

@@ -154,7 +154,9 @@ def _read(
         result = model.model_validate(data)
         return result, list(cross_check(result))
     except ValidationError as error:
-        return None, [(_place([k for k in e["loc"] if k != "[key]"], data), *plain(e, data)) for e in error.errors()]
+        found = [(_place([k for k in e["loc"] if k != "[key]"], data), *plain(e, data)) for e in error.errors()]
+        # Where one of several forms is right but for a part of it, that part is what is wrong, and not that it is not another form.
+        return None, [m for m in found if not any(len(o[0]) > len(m[0]) and o[0][: len(m[0])] == m[0] for o in found)]
 
 
 def _place(loc: Sequence[str | int], data: Any) -> tuple[str | int, ...]:
@@ -163,9 +165,11 @@ def _place(loc: Sequence[str | int], data: Any) -> tuple[str | int, ...]:
     for key in loc:
         try:
             data = data[key]
-        except (KeyError, IndexError, TypeError):
-            if key is not loc[-1]:
+        except (KeyError, IndexError):
+            if key is not loc[-1] or "[" in str(key):  # a form's own name, such as tuple[float, float]
                 continue
+        except TypeError:  # nothing in it has a name
+            continue
         place.append(key)
     return tuple(place)
 
